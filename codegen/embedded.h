@@ -1,4 +1,5 @@
-// The device headers of templates/, as they stood when the program was built; NVRTC receives them by their path.
+// The device headers of templates/, as they stood when the program was built; NVRTC receives them by their
+// path.
 #pragma once
 
 #include "llvm/ADT/ArrayRef.h"
