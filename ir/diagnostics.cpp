@@ -1,0 +1,58 @@
+// diagnostics.cpp: the text of errors, and the nearest valid name.
+#include "ir/diagnostics.h"
+
+#include <algorithm>
+
+namespace tenon {
+namespace {
+
+// The numbered line, cut to a window around the column when it is very long.
+llvm::StringRef line_of(llvm::StringRef text, int line) {
+  for (int i = 1; i < line; ++i) text = text.split('\n').second;
+  return text.split('\n').first.rtrim('\r');
+}
+
+std::string caret_lines(const Location& at) {
+  constexpr size_t kWindow = 160;
+  llvm::StringRef line = line_of(at.file->text, at.line);
+  size_t column = static_cast<size_t>(std::max(at.column, 1)) - 1;
+  size_t start = column > kWindow / 2 && line.size() > kWindow ? column - kWindow / 2 : 0;
+  llvm::StringRef shown = line.substr(start, kWindow);
+  std::string number = std::to_string(at.line);
+  std::string text = "  " + number + " | " + shown.str() + "\n  " + std::string(number.size(), ' ') + " | ";
+  for (size_t i = start; i < column && i < line.size(); ++i) text += line[i] == '\t' ? '\t' : ' ';
+  size_t room = shown.size() > column - start ? shown.size() - (column - start) : 1;
+  return text + "^" + std::string(std::min<size_t>(std::max(at.length, 1) - 1, room - 1), '~') + "\n";
+}
+
+}  // namespace
+
+std::string Diagnostic::text() const {
+  std::string result;
+  if (location.known())
+    result = location.file->name + ":" + std::to_string(location.line) + ":" +
+             std::to_string(std::max(location.column, 1)) + ": ";
+  result += "error: " + message + "\n";
+  if (location.known()) result += caret_lines(location);
+  if (!hint.empty()) result += "  hint: " + hint + "\n";
+  return result;
+}
+
+Error::Error(std::string message, Location location, std::string hint, Status status)
+    : Error(std::vector{Diagnostic{std::move(message), std::move(location), std::move(hint)}}, status) {}
+
+Error::Error(std::vector<Diagnostic> diagnostics, Status status)
+    : diagnostics_(std::move(diagnostics)), status_(status) {
+  for (const Diagnostic& d : diagnostics_) text_ += d.text();
+}
+
+std::string nearest(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates) {
+  unsigned best = std::max<unsigned>(1, name.size() / 3) + 1;
+  llvm::StringRef winner;
+  for (llvm::StringRef candidate : candidates)
+    if (unsigned distance = name.edit_distance(candidate, true, best); distance < best)
+      best = distance, winner = candidate;
+  return winner.str();
+}
+
+}  // namespace tenon
