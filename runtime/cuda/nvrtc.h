@@ -1,0 +1,68 @@
+// Compiles generated kernels with NVRTC: source in, PTX, cubin and ptxas' report out.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "llvm/ADT/ArrayRef.h"
+#include "passes/embedded_file.h"
+#include "runtime/cuda/library_search.h"
+
+namespace tenon::cuda {
+
+struct CompileRequest {
+  std::string name;    ///< of the program in messages: "ffn_in.cu"
+  std::string source;  ///< CUDA C++, one kernel a program
+  std::string arch;    ///< "sm_80", "sm_90a": the real architecture, also where only PTX is wanted
+  bool cubin = true;   ///< false: PTX only (half the time; inline asm stays unchecked)
+};
+
+/// ptxas' report for the program: maxima over its kernels. All zero where no cubin was made.
+struct KernelResources {
+  int registers = 0, barriers = 0;
+  int64_t spill_bytes = 0;   ///< stores and loads together
+  int64_t stack_bytes = 0;   ///< frame of each thread
+  int64_t shared_bytes = 0;  ///< static shared memory
+};
+
+struct CompiledKernel {
+  std::string ptx, cubin, log;
+  KernelResources resources;
+  double milliseconds = 0;
+};
+
+/// Reads the report that `-Xptxas=-v` leaves in a program's log.
+KernelResources parse_ptxas_log(const std::string& log);
+
+/// The options of a compile, in the order in which a cache key lists them. `major` and `minor` are NVRTC's
+/// version: options that it does not know yet are left out.
+std::vector<std::string> compile_options(const CompileRequest& request, int major, int minor);
+
+class Nvrtc {
+ public:
+  /// Throws tenon::Error where the search found nothing or the library lacks a function.
+  explicit Nvrtc(const LibrarySearch& search);
+
+  int major_version() const { return major_; }
+  int minor_version() const { return minor_; }
+  /// Version, file name and size: two libraries that may make different code differ in it. Belongs into cache
+  /// keys.
+  const std::string& identity() const { return identity_; }
+
+  /// Compiles one program, which may include `headers` by their paths and nothing of the file system. Throws
+  /// tenon::Error that carries the request's name and the whole log. Thread-safe.
+  CompiledKernel compile(const CompileRequest& request, llvm::ArrayRef<EmbeddedFile> headers) const;
+  /// Compiles all in `threads` threads (0: one a core). Results are in the order of the requests; so is the
+  /// choice of the error thrown: that of the first request that fails.
+  std::vector<CompiledKernel> compile_all(const std::vector<CompileRequest>& requests,
+                                          llvm::ArrayRef<EmbeddedFile> headers, int threads = 0) const;
+
+  struct Functions;  ///< NVRTC's interface, private to nvrtc.cpp
+
+ private:
+  const Functions* functions_;  ///< lives as long as the process, like the library
+  int major_ = 0, minor_ = 0;
+  std::string identity_;
+};
+
+}  // namespace tenon::cuda
