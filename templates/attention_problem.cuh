@@ -1,0 +1,93 @@
+// What every attention kernel computes, and which part of it a block owns:
+//   out[b, h, i, :] = sum over the keys j that query i sees of softmax_j(scale * q[b, h, i, :] . k[b, h /
+//   group, j, :] + mask) * v[b, h / group, j, :]
+// A query that sees no key gives 0. Grid: x tiles of rows (the longest first), y query heads / pack, z batch.
+#pragma once
+#include "templates/scalar.cuh"
+
+namespace tenon {
+
+// The score of a key that is not seen.
+inline constexpr float kUnseen = -__builtin_bit_cast(float, 0x7f800000u);
+
+// [batch, head, token, head_dim] with the last extent contiguous; strides in elements.
+template <class T>
+struct AttentionOperand {
+  T* data;
+  i64 batch, head, token;
+  TENON_DEVICE T* row(int b, int h, int t) const { return data + b * batch + h * head + t * token; }
+};
+
+struct NoMask {
+  static constexpr bool kPresent = false, kAdditive = false;
+};
+// Broadcasts to [batch, head, query, key] by strides of 0. M is bool (true: the query sees the key) or the
+// operands' type (added to the scores).
+template <class M>
+struct AttentionMask {
+  static constexpr bool kPresent = true, kAdditive = !kSame<M, bool>;
+  const M* data;
+  i64 batch, head, query, key;
+  TENON_DEVICE M at(int b, int h, int i, int j) const {
+    return data[b * batch + h * head + i * query + j * key];
+  }
+};
+
+template <class T, class Mask = NoMask>
+struct AttentionProblem {
+  AttentionOperand<const T> q, k, v;
+  AttentionOperand<T> out;
+  Mask mask;
+  int queries, keys;  // tokens of q; tokens of k and v
+  int group;          // query heads that share a key head
+  float scale;
+  i64 offset;  // causal: query i sees key j iff j <= i + offset
+};
+
+// The block's rows: token * pack + head, within its group of `pack` heads. Keys beyond `keys_end` are never
+// read.
+template <int kPack, bool kCausal>
+struct AttentionBlock {
+  int batch, head, kv_head, first_row, rows, keys, offset;
+
+  template <class T, class Mask>
+  TENON_DEVICE AttentionBlock(const AttentionProblem<T, Mask>& p, int block_m)
+      : batch(blockIdx.z),
+        head(blockIdx.y * kPack),
+        kv_head(head / p.group),
+        first_row((kCausal ? gridDim.x - 1 - blockIdx.x : blockIdx.x) * block_m),
+        keys(p.keys) {
+    rows = p.queries * kPack - first_row;
+    if (rows > block_m) rows = block_m;
+    const i64 least = -i64(p.queries);
+    offset = int(p.offset < least ? least : p.offset > p.keys ? p.keys : p.offset);
+  }
+  TENON_DEVICE int token(int row) const { return (first_row + row) / kPack; }
+  TENON_DEVICE int head_of(int row) const { return head + (first_row + row) % kPack; }
+  // How many of the first keys the row sees, masks aside.
+  TENON_DEVICE int visible(int row) const {
+    if constexpr (!kCausal) return keys;
+    const int seen = token(row) + offset + 1;
+    return seen < 0 ? 0 : seen > keys ? keys : seen;
+  }
+  TENON_DEVICE int keys_end() const { return visible(rows - 1); }
+};
+
+// A boolean mask's or the causal rule's verdict on one scaled score; an additive mask is added after `unit`
+// (what 1 of the scaled score is here).
+template <class Mask, class Block>
+TENON_DEVICE float masked_score(const Mask& mask, const Block& block, float score, int row, int key,
+                                int visible, float unit) {
+  if (key >= visible) return kUnseen;
+  if constexpr (Mask::kPresent) {
+    if (row >= block.rows) return score;
+    const auto m = mask.at(block.batch, block.head_of(row), block.token(row), key);
+    if constexpr (Mask::kAdditive)
+      return score + cast<float>(m) * unit;
+    else
+      return m ? score : kUnseen;
+  }
+  return score;
+}
+
+}  // namespace tenon

@@ -1,0 +1,346 @@
+// Attention on tensor cores by mma.sync, for bf16 and f16 (sm_80 and later): online softmax with f32
+// statistics in base 2, K and V streamed through a ring in shared memory by cp.async, tiles swizzled against
+// bank conflicts, the blocks that need no mask in a loop of their own. The weights of the softmax are rounded
+// to T before they meet V; nothing else is rounded before the output.
+#pragma once
+#include "templates/attention_problem.cuh"
+#include "templates/config.cuh"
+#include "templates/memory.cuh"
+#include "templates/ptx/cp_async.cuh"
+#include "templates/ptx/ldmatrix.cuh"
+#include "templates/ptx/math.cuh"
+#include "templates/ptx/mma.cuh"
+#include "templates/ptx/shared.cuh"
+
+namespace tenon {
+
+// A tile of rows of kHeadDim 16-bit elements. The 16-byte chunks of a row are permuted so that the same chunk
+// of eight neighbouring rows meets eight different bank groups.
+template <class T, int kHeadDim>
+struct SwizzledTile {
+  static constexpr int kChunks = kHeadDim / 8;
+  static constexpr int kCycle = kChunks % 8 == 0   ? 8
+                                : kChunks % 4 == 0 ? 4
+                                                   : 2;  // chunk permutations, each lasting 8 / kCycle rows
+  T* data;
+  TENON_DEVICE T* chunk(int row, int i) const {
+    return data + (row * kChunks + (i ^ (row / (8 / kCycle) % kCycle))) * 8;
+  }
+};
+
+template <AttentionTile kTile, class T, class Mask>
+struct AttentionSm80 {
+  static constexpr int kHeadDim = kTile.head_dim, kThreads = kTile.threads();
+  static constexpr int kRowTiles = kTile.block_m / (16 * kTile.warps_m);  // 16 rows each, of one warp
+  static constexpr int kKeys = kTile.block_n / kTile.warps_n;             // of one step, for one warp
+  static constexpr float kLog2e = 1.4426950408889634f;
+  static_assert(kHeadDim % 16 == 0 && kTile.block_m % (16 * kTile.warps_m) == 0 &&
+                kTile.block_n % (16 * kTile.warps_n) == 0);
+  static_assert(kTile.scale_first || !Mask::kAdditive, "a mask is added to scaled scores");
+  using Tile = SwizzledTile<T, kHeadDim>;
+  using Block = AttentionBlock<kTile.pack, kTile.causal>;
+
+  const AttentionProblem<T, Mask>& problem;
+  const Block block;
+  unsigned char* const shared;
+  const int lane = threadIdx.x % 32, warp_m = threadIdx.x / 32 % kTile.warps_m,
+            warp_n = threadIdx.x / 32 / kTile.warps_m;
+  const int steps;       // of block_n keys, taken from the last to the first
+  const float to_base2;  // scaled score -> exponent of 2
+  unsigned q_fragments[kTile.q_in_registers ? kHeadDim / 16 : 1][kRowTiles][4];
+  float out[kRowTiles][kHeadDim / 8][4] = {};
+  float row_max[kRowTiles][2],
+      row_sum[kRowTiles][2];  // of rows lane / 4 and lane / 4 + 8; the sum over this lane's columns alone
+  int visible[kRowTiles][2];
+
+  TENON_DEVICE AttentionSm80(const AttentionProblem<T, Mask>& p, unsigned char* shared_memory)
+      : problem(p),
+        block(p, kTile.block_m),
+        shared(shared_memory),
+        steps((block.keys_end() + kTile.block_n - 1) / kTile.block_n),
+        to_base2(p.scale * kLog2e) {
+#pragma unroll
+    for (int t = 0; t < kRowTiles; ++t) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        row_max[t][h] = kUnseen;
+        row_sum[t][h] = 0;
+        visible[t][h] = block.visible(row_of(t, h));
+      }
+    }
+  }
+
+  TENON_DEVICE int first_row() const { return warp_m * 16 * kRowTiles; }
+  TENON_DEVICE int row_of(int t, int h) const { return first_row() + 16 * t + lane / 4 + 8 * h; }
+  TENON_DEVICE Tile k_tile(int stage) const {
+    return {reinterpret_cast<T*>(shared) + stage * kTile.stage_elements()};
+  }
+  TENON_DEVICE Tile v_tile(int stage) const { return {k_tile(stage).data + kTile.block_n * kHeadDim}; }
+  // Behind the ring, or on its later stages where q moves on into registers.
+  TENON_DEVICE Tile q_tile() const { return k_tile(kTile.q_in_registers ? 1 : kTile.stages); }
+
+  // Rows from `rows` on become zeros and are not read.
+  template <int kRows, class RowPointer>
+  TENON_DEVICE void load(Tile tile, int rows, RowPointer row_pointer) const {
+    constexpr int kChunks = kRows * Tile::kChunks;
+#pragma unroll
+    for (int base = 0; base < kChunks; base += kThreads) {
+      const int i = base + threadIdx.x, row = i / Tile::kChunks, chunk = i % Tile::kChunks;
+      if (kChunks % kThreads != 0 && i >= kChunks) break;
+      const bool valid = row < rows;
+      const T* source = row_pointer(valid ? row : 0) + 8 * chunk;
+      T* target = tile.chunk(row, chunk);
+      if constexpr (kTile.aligned)
+        ptx::cp_async<16>(target, source, valid ? 16 : 0);
+      else
+        for (int e = 0; e < 8; ++e) target[e] = valid ? source[e] : T{0};
+    }
+  }
+  TENON_DEVICE void load_q() const {
+    load<kTile.block_m>(q_tile(), block.rows, [this](int r) {
+      return problem.q.row(block.batch, block.head_of(r), block.token(r));
+    });
+  }
+  // The step'th block of keys into its stage; nothing after the last step.
+  TENON_DEVICE void load_step(int step) const {
+    if (step < steps) {
+      const int key = (steps - 1 - step) * kTile.block_n, keys = block.keys_end() - key,
+                stage = step % kTile.stages;
+      load<kTile.block_n>(k_tile(stage), keys,
+                          [this, key](int r) { return problem.k.row(block.batch, block.kv_head, key + r); });
+      load<kTile.block_n>(v_tile(stage), keys,
+                          [this, key](int r) { return problem.v.row(block.batch, block.kv_head, key + r); });
+    }
+    ptx::cp_async_commit();
+  }
+
+  static TENON_DEVICE void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+    const unsigned b[2] = {b0, b1};
+    if constexpr (kSame<T, bf16>)
+      ptx::mma_m16n8k16_bf16(d, a, b);
+    else
+      ptx::mma_m16n8k16_f16(d, a, b);
+  }
+  static TENON_DEVICE unsigned pack(float low, float high) {
+    if constexpr (kSame<T, bf16>)
+      return ptx::bf16x2_from_floats(low, high);
+    else
+      return ptx::f16x2_from_floats(low, high);
+  }
+
+  TENON_DEVICE void q_fragment(unsigned (&a)[4], int depth, int t) const {
+    ptx::ldmatrix_x4(a, q_tile().chunk(first_row() + 16 * t + lane % 16, 2 * depth + lane / 16));
+  }
+  TENON_DEVICE void q_to_registers() {
+#pragma unroll
+    for (int depth = 0; depth < kHeadDim / 16; ++depth) {
+#pragma unroll
+      for (int t = 0; t < kRowTiles; ++t) q_fragment(q_fragments[depth][t], depth, t);
+    }
+  }
+
+  TENON_DEVICE void multiply_qk(float (&s)[kRowTiles][kKeys / 8][4], Tile k) const {
+    const int key = warp_n * kKeys + lane / 16 * 8 + lane % 8;
+#pragma unroll
+    for (int depth = 0; depth < kHeadDim / 16; ++depth) {
+      unsigned a[kRowTiles][4];
+#pragma unroll
+      for (int t = 0; t < kRowTiles; ++t) {
+        if constexpr (kTile.q_in_registers) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) a[t][i] = q_fragments[depth][t][i];
+        } else {
+          q_fragment(a[t], depth, t);
+        }
+      }
+#pragma unroll
+      for (int n = 0; n < kKeys / 16; ++n) {
+        unsigned b[4];
+        ptx::ldmatrix_x4(b, k.chunk(key + 16 * n, 2 * depth + lane / 8 % 2));
+#pragma unroll
+        for (int t = 0; t < kRowTiles; ++t) {
+          mma(s[t][2 * n], a[t], b[0], b[1]);
+          mma(s[t][2 * n + 1], a[t], b[2], b[3]);
+        }
+      }
+    }
+  }
+
+  TENON_DEVICE void multiply_pv(const float (&p)[kRowTiles][kKeys / 8][4], Tile v) {
+    const int key = warp_n * kKeys + lane % 16;
+#pragma unroll
+    for (int m = 0; m < kKeys / 16; ++m) {
+      unsigned a[kRowTiles][4];
+#pragma unroll
+      for (int t = 0; t < kRowTiles; ++t) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          a[t][i] = pack(p[t][2 * m + i / 2][i % 2 * 2], p[t][2 * m + i / 2][i % 2 * 2 + 1]);
+      }
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 16; ++n) {
+        unsigned b[4];
+        ptx::ldmatrix_x4_trans(b, v.chunk(key + 16 * m, 2 * n + lane / 16));
+#pragma unroll
+        for (int t = 0; t < kRowTiles; ++t) {
+          mma(out[t][2 * n], a[t], b[0], b[1]);
+          mma(out[t][2 * n + 1], a[t], b[2], b[3]);
+        }
+      }
+    }
+  }
+
+  // Scores to exponents, masks applied. Without scale_first the scale waits for the exponential, where it
+  // costs nothing.
+  template <bool kMasked>
+  TENON_DEVICE void mask_scores(float (&s)[kRowTiles][kKeys / 8][4], int key0) const {
+#pragma unroll
+    for (int t = 0; t < kRowTiles; ++t) {
+#pragma unroll
+      for (int j = 0; j < kKeys / 8; ++j) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          float& score = s[t][j][i];
+          if constexpr (kTile.scale_first) score *= to_base2;
+          if constexpr (kMasked)
+            score = masked_score(problem.mask, block, score, row_of(t, i / 2),
+                                 key0 + 8 * j + lane % 4 * 2 + i % 2, visible[t][i / 2], kLog2e);
+        }
+      }
+    }
+  }
+
+  // One row's scores become its weights; sums and the output so far move to the new maximum.
+  template <bool kMasked>
+  TENON_DEVICE void soften(float (&s)[kRowTiles][kKeys / 8][4], int t, int h) {
+    const float unit = kTile.scale_first ? 1.0f : to_base2;
+    float most = row_max[t][h];
+#pragma unroll
+    for (int j = 0; j < kKeys / 8; ++j) most = fmaxf(most, fmaxf(s[t][j][2 * h], s[t][j][2 * h + 1]));
+    most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
+    most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
+    const float base =
+        kMasked && most == kUnseen ? 0.0f : most * unit;  // nothing seen yet: any base gives weights of 0
+    const float correction = ptx::ex2_approx(row_max[t][h] * unit - base);
+    row_max[t][h] = most;
+    row_sum[t][h] *= correction;
+#pragma unroll
+    for (int j = 0; j < kKeys / 8; ++j) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        float& score = s[t][j][2 * h + c];
+        score = ptx::ex2_approx(fmaf(score, unit, -base));
+        row_sum[t][h] += score;
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; ++n) {
+      out[t][n][2 * h] *= correction;
+      out[t][n][2 * h + 1] *= correction;
+    }
+  }
+
+  template <bool kMasked>
+  TENON_DEVICE void process(int step) {
+    ptx::cp_async_wait<kTile.stages - 2>();
+    __syncthreads();  // the step has arrived, and all warps have left the stage that is loaded next
+    load_step(step + kTile.stages - 1);
+    const int stage = step % kTile.stages;
+    float s[kRowTiles][kKeys / 8][4] = {};
+    multiply_qk(s, k_tile(stage));
+    mask_scores<kMasked>(s, (steps - 1 - step) * kTile.block_n + warp_n * kKeys);
+#pragma unroll
+    for (int t = 0; t < kRowTiles; ++t) {
+      soften<kMasked>(s, t, 0);
+      soften<kMasked>(s, t, 1);
+    }
+    multiply_pv(s, v_tile(stage));
+  }
+
+  // f32 results, not yet divided by their sums, into shared memory: [warps_n][block_m][merge_pitch], then
+  // maximum and sum of each row.
+  TENON_DEVICE float* merge_row(int n, int row) const {
+    return reinterpret_cast<float*>(shared) + (n * kTile.block_m + row) * kTile.merge_pitch();
+  }
+  TENON_DEVICE float* merge_statistics(int n, int row) const {
+    return merge_row(kTile.warps_n, 0) + 2 * (n * kTile.block_m + row);
+  }
+
+  TENON_DEVICE void put_partials() {
+#pragma unroll
+    for (int t = 0; t < kRowTiles; ++t) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        float sum = row_sum[t][h];
+        sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+        sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+        if (lane % 4 == 0) {
+          merge_statistics(warp_n, row_of(t, h))[0] = row_max[t][h] * (kTile.scale_first ? 1.0f : to_base2);
+          merge_statistics(warp_n, row_of(t, h))[1] = sum;
+        }
+        float* target = merge_row(warp_n, row_of(t, h)) + lane % 4 * 2;
+#pragma unroll
+        for (int n = 0; n < kHeadDim / 8; ++n)
+          *reinterpret_cast<float2*>(target + 8 * n) = make_float2(out[t][n][2 * h], out[t][n][2 * h + 1]);
+      }
+    }
+  }
+
+  // Eight neighbouring outputs of one row: the warps' partial results brought to one maximum, added in order,
+  // divided by the sum.
+  TENON_DEVICE Vec<float, 8> merged(int row, int chunk) const {
+    float most = merge_statistics(0, row)[0], sum = 0;
+#pragma unroll
+    for (int n = 1; n < kTile.warps_n; ++n) most = fmaxf(most, merge_statistics(n, row)[0]);
+    Vec<float, 8> total = splat<8>(0.0f);
+#pragma unroll
+    for (int n = 0; n < kTile.warps_n; ++n) {
+      const float weight =
+          kTile.warps_n == 1 || most == kUnseen ? 1.0f : ptx::ex2_approx(merge_statistics(n, row)[0] - most);
+      sum += weight * merge_statistics(n, row)[1];
+#pragma unroll
+      for (int e = 0; e < 8; ++e) total[e] += weight * merge_row(n, row)[8 * chunk + e];
+    }
+    const float inverse = ptx::rcp_approx(sum);
+    return map([=](float x) { return sum == 0 ? 0.0f : x * inverse; }, total);
+  }
+
+  TENON_DEVICE void put_output() const {
+    for (int i = threadIdx.x; i < block.rows * Tile::kChunks; i += kThreads) {
+      const int row = i / Tile::kChunks, chunk = i % Tile::kChunks;
+      T* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + 8 * chunk;
+      store<kTile.aligned ? 8 : 1>(target, merged(row, chunk));
+    }
+  }
+
+  TENON_DEVICE void run() {
+    load_q();
+    load_step(0);
+    if constexpr (kTile.q_in_registers) {
+      ptx::cp_async_wait<0>();
+      __syncthreads();
+      q_to_registers();
+      __syncthreads();
+    }
+    for (int step = 1; step < kTile.stages - 1; ++step) load_step(step);
+    const int full =
+        Mask::kPresent
+            ? 0
+            : block.visible(0) / kTile.block_n;  // the first `full` blocks of keys are seen by every row
+    int step = 0;
+    for (; step < steps - full; ++step) process<true>(step);
+    for (; step < steps; ++step) process<false>(step);
+    ptx::cp_async_wait<0>();
+    __syncthreads();
+    put_partials();
+    __syncthreads();
+    put_output();
+  }
+};
+
+template <AttentionTile kTile, class T, class Mask>
+TENON_DEVICE void attention_sm80(const AttentionProblem<T, Mask>& problem) {
+  AttentionSm80<kTile, T, Mask>(problem, ptx::dynamic_shared()).run();
+}
+
+}  // namespace tenon
