@@ -1,0 +1,84 @@
+// region.h: a proposed kernel: nodes of a graph with a body that computes the same values.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace tenon {
+
+/// What a region is built around; families accept patterns, not ops.
+enum class Pattern {
+  kView,         ///< reshape, or a slice that stays contiguous: no kernel at all
+  kElementwise,  ///< elementwise ops and movement that index maps express
+  kMovement,     ///< scatter, cache_write, concat with no arithmetic
+  kRow,        ///< one reduction or normalisation (or several over the same rows) with elementwise neighbours
+  kProduct,    ///< one matmul with head, row statistics and tail
+  kGated,      ///< two matmuls of one left operand whose accumulators meet in one tail (SwiGLU, GEGLU)
+  kAttention,  ///< one attention with the movement around it
+};
+llvm::StringRef name_of(Pattern pattern);
+
+/// A region: which nodes of the graph it covers, and a body that is equivalent to them.
+///
+/// The body has one kParameter per input (attribute {weight = true} where the input is a weight or is
+/// computed from weights alone) and one output per output value. It may be a rewritten equivalent of the
+/// covered nodes. What families rely on:
+///  - A node of the body that depends on {weight = true} parameters and constants alone is **packed**:
+///  computed once at
+///    load, never in the kernel (γ folded into a weight, q|k|v weights concatenated, column sums).
+///    `is_packed` tells.
+///  - kProduct: one kMatmul whose right operand is a parameter or packed (or any value, for activations),
+///  whose left
+///    operand is a parameter, or elementwise ops over parameters of its shape (a head). Row statistics: one
+///    kMoments of the left operand. Everything after it is a tail in terms of the product's elements:
+///    elementwise ops whose other operands are parameters or packed, broadcast along rows or columns, or
+///    full; kSlice along the last axis at multiples of a head (segments of a joined product); kReshape and
+///    kTranspose that split or merge heads; kRope; kCacheWrite as the last op of its chain (its result is the
+///    cache parameter's own storage). Each output is one such chain's end.
+///  - kGated: as kProduct with two kMatmul of the same left operand and equal shapes.
+///  - kAttention: one kAttention; movement before it on q, k, v (transpose, reshape, slice of parameters,
+///  expressible as
+///    strides) and after it (transpose + reshape of merged heads), masks as parameters of any broadcastable
+///    shape.
+///  - kRow: reductions and normalisations over the same trailing axes of one common shape, elementwise ops
+///  before and after.
+///  - kElementwise: elementwise ops and index maps (broadcast, reshape, transpose, slice, concat, pad,
+///  gather, iota, expand).
+struct Region {
+  Pattern pattern = Pattern::kElementwise;
+  std::vector<Node*> nodes;    ///< covered, in topological order
+  std::vector<Value*> inputs;  ///< one for each parameter of the body, in order
+  std::vector<Value*>
+      outputs;  ///< covered values that something outside needs, one for each output of the body
+  std::unique_ptr<Graph> body;
+  std::string site;  ///< "layer.3.mlp.in": where in the model; see sites.h
+  std::string
+      note;  ///< what the region does in a few words: "rmsnorm folded into q|k|v with rope and cache write"
+  std::string key;       ///< the body's text: regions of equal keys share estimates, decisions and kernels
+  std::string proposer;  ///< the pass that offered it: "fuse_qkv"
+
+  Location location()
+      const;  ///< of the node that stands for the region: its product, attention or row op, else the last
+};
+
+/// True when the body value depends on weight parameters and constants alone (and is not such a parameter
+/// itself).
+bool is_packed(const Value* value);
+/// True for a kParameter with {weight = true}.
+bool is_weight_parameter(const Value* value);
+
+/// A region over exactly these nodes of `graph` (in topological order) with their copies as body: inputs are
+/// the operands from outside in order of first use (rank-0 constants are copied in instead), outputs the
+/// values used outside. Scopes and the outside's names of parameters are dropped from the body so that equal
+/// layers give equal keys.
+Region make_region(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer);
+
+/// Sets `key` from the body; to be called after the last change of the body.
+void seal(Region& region);
+
+/// True when no path leaves the nodes and comes back.
+bool is_convex(llvm::ArrayRef<Node*> nodes);
+
+}  // namespace tenon
