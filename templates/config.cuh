@@ -61,4 +61,53 @@ struct AttentionSimtTile {
   }
 };
 
+// Which index of a product's operand is contiguous in memory: the summed one, or the other (a row of A, a
+// column of B).
+enum class Contiguous { k, outer };
+
+// Sums over the rows of A, taken while its tiles pass by, for a norm that the epilogue applies.
+enum class RowSums { none, squares, moments };
+
+// A tiled product C[m, n] = sum over k of A[m, k] B[k, n]. A block computes block_m x block_n of C, block_k
+// of the sum at a time.
+struct GemmConfig {
+  int block_m = 128, block_n = 128, block_k = 32;
+  int part_m = 64, part_n = 32;  // of the tile: by one warp (gemm_sm80) or one thread (gemm_simt)
+  int element_bytes = 2;         // of A and B
+  int stages = 3;                // tiles of A and B in shared memory at once
+  int slices = 1;                // blocks that share the sum of one tile (split-K)
+  int group_m = 8;               // tile rows walked together, for hits in L2
+  int products = 1;              // right operands: with 2, one A meets two B
+  Contiguous a_contiguous = Contiguous::k;
+  Contiguous b_contiguous = Contiguous::k;
+  int a_copy = 16, b_copy = 16;  // bytes of one copy to shared memory: 16, 8 or 4; 2: through registers
+  bool exact_k = false;          // k is a multiple of block_k, so nothing is guarded along it
+  bool exact_n = false;          // n is a multiple of `vector`, so no epilogue call is cut
+  RowSums row_sums = RowSums::none;
+  int vector = 8;  // neighbouring columns of one row that an epilogue call handles
+  int passes = 1;  // parts in which the sums of a tile go through shared memory to the epilogue
+
+  constexpr int lanes() const { return part_m >= 16 ? 32 : 1; }  // threads of a part: a warp, or one
+  constexpr int threads() const { return block_m / part_m * (block_n / part_n) * lanes(); }
+  constexpr int stage_bytes() const { return (block_m + products * block_n) * block_k * element_bytes; }
+  // Floats from row to row of staged sums; the 8 keep fragments off each other's banks.
+  constexpr int staged_row() const { return block_n + 8; }
+  constexpr int staged_bytes() const { return products * (block_m / passes) * staged_row() * 4; }
+  constexpr int tile_bytes() const {  // tiles, and then sums in their place
+    return stages * stage_bytes() > staged_bytes() ? stages * stage_bytes() : staged_bytes();
+  }
+  constexpr int row_sum_bytes() const {  // three floats a row, and the partial sums of each column of warps
+    return row_sums == RowSums::none ? 0 : block_m * 4 * (3 + 2 * (block_n / part_n));
+  }
+  constexpr int shared_bytes() const { return tile_bytes() + row_sum_bytes(); }
+  // Floats of workspace that one slice of one tile leaves behind.
+  constexpr int partial_floats() const {
+    return products * block_m * block_n + (row_sums == RowSums::none ? 0 : 2 * block_m);
+  }
+  constexpr int tiles(int m, int n) const {
+    return (m + block_m - 1) / block_m * ((n + block_n - 1) / block_n);
+  }
+  constexpr bool operator==(const GemmConfig&) const = default;
+};
+
 }  // namespace tenon
