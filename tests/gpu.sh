@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Device tests and timings on a machine that has a GPU and nothing else.
+#   gpu.sh --pack DIR    here: builds Release and packs programs, device tests, models and NVRTC (where found) into DIR (at most 60 MB)
+#   gpu.sh --run DIR     there (bash, tar, gzip and glibc): runs DIR's tests, then checks and times its models; writes DIR/gpu.json
+# Exit status 1 when a test, a check or a timing fails, 3 when the machine has no GPU that works.
+set -euo pipefail
+
+fail() { printf 'gpu.sh: %s\n' "$*" >&2; exit 1; }
+
+# What --run checks and times: model, --dim values, policy.
+subjects=(
+  "ffn T=512 auto" "ffn T=4096 fused" "ffn T=4096 library"
+  "attention_primitives T=2048 fused"
+  "gpt2 T=512 auto" "gpt2 T=512 fused"
+  "llama-3.2-1b T=512 auto" "llama-3.2-1b T=512 fused" "llama-3.2-1b T=1 fused"
+)
+limit_mb=60
+
+# The folder of the newest NVRTC that stands in a usual place; nothing where there is none.
+find_nvrtc() {
+  local folder
+  for folder in ${CUDA_PATH:+"$CUDA_PATH/lib64"} /usr/local/cuda/lib64 /usr/lib/x86_64-linux-gnu; do
+    if compgen -G "$folder/libnvrtc.so.*" >/dev/null; then
+      echo "$folder"
+      return
+    fi
+  done
+}
+
+pack() {
+  local root target=$1 stage nvrtc file
+  root=$(cd "$(dirname "$0")/.." && pwd)
+  mkdir -p "$target"
+  target=$(cd "$target" && pwd)
+  cd "$root"
+  examples/quickstart.sh --packages
+  cmake --preset release >/dev/null
+  cmake --build --preset release --parallel "$(nproc)" --target tenon device_tests
+  stage=$(mktemp -d)
+  trap 'rm -rf "$stage"' EXIT
+  mkdir -p "$stage/bin" "$stage/lib" "$stage/examples" "$stage/tests"
+  cp build/release/tenon build/release/tests/device_tests "$stage/bin/"
+  cp -r examples/models "$stage/examples/"
+  cp -r tests/data "$stage/tests/"
+  nvrtc=$(find_nvrtc)
+  if [ -n "$nvrtc" ]; then
+    for file in "$nvrtc"/libnvrtc.so.?? "$nvrtc"/libnvrtc-builtins.so.??.?; do
+      cp -L "$file" "$stage/lib/"
+    done
+  else
+    echo "gpu.sh: no NVRTC here; the machine that runs the pack must have it" >&2
+  fi
+  tar -C "$stage" -cf - . | gzip -9 >"$target/payload.tar.gz"
+  cp "$root/tests/gpu.sh" "$target/"
+  [ "$(du -sm "$target" | cut -f1)" -le "$limit_mb" ] || fail "$target is larger than $limit_mb MB: $(du -sm "$target")"
+  echo "$target: $(du -sm "$target" | cut -f1) MB; run there: bash $(basename "$target")/gpu.sh --run $(basename "$target")"
+}
+
+# The JSON that a command prints, or null; its errors stay on standard error, a failure is remembered.
+json_of() {
+  local output status=0
+  output=$("$@" --json -) || status=$?
+  if [ "$status" -ne 0 ]; then
+    echo "gpu.sh: exit status $status: $*" >&2
+    touch "$work/failed"
+  fi
+  printf '%s' "${output:-null}"
+}
+
+run() {
+  local target entry model dim policy separator="" tests_failed=0 summary
+  [ -f "$1/payload.tar.gz" ] || fail "$1 is no folder that gpu.sh --pack made"
+  target=$(cd "$1" && pwd)
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  tar -xzf "$target/payload.tar.gz" -C "$work"
+  cd "$work"
+  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$work/lib" TENON_CACHE_DIR=$work/cache
+  bin/tenon doctor
+  bin/tenon run examples/models/ffn.toml --dim T=16 --device cuda -q || exit 3
+
+  bin/device_tests --no-colors | tee tests.log || tests_failed=1
+  [ "$tests_failed" -eq 0 ] || touch "$work/failed"
+  summary=$(sed -n 's/.*test cases: *\([0-9]*\) | *\([0-9]*\) passed | *\([0-9]*\) failed.*/{"passed": \2, "failed": \3}/p' tests.log)
+  {
+    printf '{"doctor": %s,\n "tests": %s,\n "models": [' "$(json_of bin/tenon doctor)" "${summary:-null}"
+    for entry in "${subjects[@]}"; do
+      read -r model dim policy <<<"$entry"
+      echo "$model $dim $policy" >&2
+      local arguments=("examples/models/$model.toml" --dim "$dim" --policy "$policy" --device cuda)
+      printf '%s\n  {"model": "%s", "dim": "%s", "policy": "%s",\n   "check": %s,\n   "bench": %s}' "$separator" "$model" "$dim" "$policy" \
+        "$(json_of bin/tenon check "${arguments[@]}")" "$(json_of bin/tenon bench "${arguments[@]}")"
+      separator=,
+    done
+    printf '\n ]}\n'
+  } >"$target/gpu.json"
+  echo "$target/gpu.json"
+  [ ! -e "$work/failed" ] || fail "not all went well; see above"
+}
+
+case "${1:-}" in
+  --pack) [ $# -eq 2 ] || fail "usage: gpu.sh --pack DIR"; pack "$2" ;;
+  --run) [ $# -eq 2 ] || fail "usage: gpu.sh --run DIR"; run "$2" ;;
+  *) fail "usage: gpu.sh --pack DIR | --run DIR" ;;
+esac
