@@ -24,7 +24,8 @@ built=$SECONDS
 status=0
 report=$PWD/build/$preset/tests.xml
 rm -f "$report"
-ctest --test-dir "build/$preset" --parallel "$(nproc)" --output-on-failure --output-junit "$report" "$@" || status=$?
+ctest --test-dir "build/$preset" --parallel "$(nproc)" --output-on-failure \
+  --test-output-size-passed 1000000 --test-output-size-failed 1000000 --output-junit "$report" "$@" || status=$?
 printf '\nbuild %d s, tests %d s\n' $((built - started)) $((SECONDS - built))
 python3 tests/tally.py "$report" || status=1
 exit "$status"

@@ -7,6 +7,7 @@ import re
 import sys
 import xml.etree.ElementTree
 
+SKIPPED = re.compile(r"\bskipped: .*", re.IGNORECASE)
 SUMMARY = re.compile(r"test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed")
 
 
@@ -22,9 +23,8 @@ def main(report):
             match = SUMMARY.search(output)
             passed += int(match[1]) if match else 0
             failed += max(1, int(match[2])) if match else 1  # a program that ends badly after its last case has failed too
-        else:
-            reason = next((line for line in output.splitlines() if "SKIPPED" in line), "SKIPPED")
-            print(f"{test.get('name')}: {reason}")
+        for reason in dict.fromkeys(SKIPPED.findall(output)):
+            print(f"{test.get('name')}: {reason[:150]}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
