@@ -4,8 +4,9 @@
 namespace tenon::ptx {
 
 inline void load_l2(float (&r)[4], const void* p) {
-  const float4 v = *static_cast<const float4*>(p);
-  r[0] = v.x, r[1] = v.y, r[2] = v.z, r[3] = v.w;
+  if (reinterpret_cast<unsigned long>(p) % 16)
+    tenon_host->fail("load_l2: an address is not aligned to 16 bytes");
+  for (int i = 0; i < 4; ++i) r[i] = static_cast<const float*>(p)[i];
 }
 
 }  // namespace tenon::ptx
