@@ -147,8 +147,9 @@ Type Rule::matmul() const {
     fail(a.text() + " and " + b.text() + " do not fit: the inner extents are " + ka.text() + " and " +
              kb.text(),
          "linear takes its weight as [out, in], @ as [in, out]");
-  Type result{a.dtype, broadcast(llvm::ArrayRef<Dim>(sa).drop_back(2), llvm::ArrayRef<Dim>(sb).drop_back(2),
-                                 location)};
+  Type result{
+      attributes.flag("wide") ? DType::kF32 : a.dtype,
+      broadcast(llvm::ArrayRef<Dim>(sa).drop_back(2), llvm::ArrayRef<Dim>(sb).drop_back(2), location)};
   if (a.rank() > 1) result.shape.push_back(m);
   if (b.rank() > 1) result.shape.push_back(n);
   return result;

@@ -66,6 +66,11 @@ struct Region {
 /// True when the body value depends on weight parameters and constants alone (and is not such a parameter
 /// itself).
 bool is_packed(const Value* value);
+/// True for a value of a whole graph that is computed from weights and constants alone: regions copy the
+/// expression into their bodies, where it is packed, and no region covers it.
+bool is_weight_expression(const Value* value);
+/// The node that stands for a region: its attention, else product, else row op, else its last node.
+Node* principal(llvm::ArrayRef<Node*> nodes);
 /// True for a kParameter with {weight = true}.
 bool is_weight_parameter(const Value* value);
 

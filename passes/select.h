@@ -7,18 +7,11 @@
 
 #include "ir/model.h"
 #include "passes/family.h"
+#include "passes/proposals.h"
 
 namespace tenon {
 
 enum class Policy { kAuto, kFused, kLibrary };
-
-/// A near miss: something that looks like a fusion and is not one, or a region that no cover used.
-struct SiteNotFused {
-  std::string site;
-  std::string pattern;
-  std::string reason;
-  Location location;
-};
 
 /// What was decided for one region key. Shared by all sites with that key.
 struct Decision {
@@ -61,13 +54,13 @@ struct SelectOptions {
   llvm::ArrayRef<PolicyEntry> site_policy;
 };
 
-/// Chooses regions among `proposals` (every node must be covered by at least one that some family accepts) so
-/// that each computing node is covered once and the sum of costs is least: dynamic programming along the
+/// Chooses regions among the proposals (every node must be covered by at least one that some family accepts)
+/// so that each computing node is covered once and the sum of costs is least: dynamic programming along the
 /// topological order, whose state is the set of nodes already covered ahead. Costs are those of the cheapest
 /// legal candidate; a generated product counts with its band of uncertainty against the library
 /// (uncalibrated, within the band: the library). Policies and pins restrict candidates. Throws Error (exit
 /// status 3) naming op and line where nothing can run a node.
-Selection select(Graph& graph, std::vector<Region> proposals, llvm::ArrayRef<const KernelFamily*> families,
-                 const Target& target, const Facts& facts, const SelectOptions& options);
+Selection select(Proposals proposals, llvm::ArrayRef<const KernelFamily*> families, const Target& target,
+                 const Facts& facts, const SelectOptions& options);
 
 }  // namespace tenon

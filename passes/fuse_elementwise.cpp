@@ -1,0 +1,109 @@
+// fuse_elementwise.cpp: offers groups of elementwise ops and index maps, and every single node as its own
+// region.
+#include "llvm/ADT/DenseSet.h"
+#include "passes/passes.h"
+
+namespace tenon {
+namespace {
+
+constexpr char kProposer[] = "fuse_elementwise";
+constexpr size_t kMaxParts =
+    6;  // groups up to this size are also offered in parts, longer ones whole and from each end
+
+bool takes(const Node& node) {
+  return (is_elementwise(node.op()) || is_index_map(node) || node.op() == Op::kRope) && needs_cover(node);
+}
+
+Pattern single_pattern(const Node& node) {
+  switch (node.kind()) {
+    case OpKind::kReduction:
+    case OpKind::kNormalisation: return Pattern::kRow;
+    case OpKind::kContraction: return Pattern::kProduct;
+    case OpKind::kComposite: return node.op() == Op::kAttention ? Pattern::kAttention : Pattern::kElementwise;
+    case OpKind::kState: return Pattern::kMovement;
+    default:
+      if (node.op() == Op::kScatter) return Pattern::kMovement;
+      return is_view(node) ? Pattern::kView : Pattern::kElementwise;
+  }
+}
+
+/// Connected nodes over one shape: a consumer joins its producer's group when it has as many elements, or
+/// when it is the producer's only reader (a broadcast of something smaller, recomputed for each element).
+struct Groups {
+  explicit Groups(const Proposals& all) : proposals(all) {}
+  const Proposals& proposals;
+  llvm::DenseMap<const Node*, int> group_of;
+  std::vector<llvm::SmallVector<Node*, 8>> groups;
+
+  bool joins(const Node& node, const Value* operand) const {
+    if (!group_of.count(operand->node())) return false;
+    return operand->type().elements() == node.type().elements() || operand->only_used_by(&node);
+  }
+
+  void add(Node* node) {
+    int target = -1;
+    for (Value* operand : node->operands()) {
+      if (!joins(*node, operand)) continue;
+      int other = group_of.lookup(operand->node());
+      if (other == target) continue;
+      llvm::SmallVector<Node*, 16> merged(groups[other].begin(), groups[other].end());
+      if (target >= 0) merged.append(groups[target].begin(), groups[target].end());
+      merged.push_back(node);
+      proposals.sort(merged);
+      if (!is_convex(merged)) continue;
+      if (target >= 0) {
+        for (Node* member : groups[target]) group_of[member] = other;
+        groups[other].append(groups[target].begin(), groups[target].end());
+        groups[target].clear();
+      }
+      target = other;
+    }
+    if (target < 0) {
+      target = static_cast<int>(groups.size());
+      groups.emplace_back();
+    }
+    group_of[node] = target;
+    groups[target].push_back(node);
+  }
+};
+
+}  // namespace
+
+void offer_single_nodes(Proposals& proposals) {
+  for (Node& node : proposals.graph.nodes())
+    if (needs_cover(node)) proposals.offer(single_pattern(node), {&node}, "single", name_of(node.op()));
+}
+
+void fuse_elementwise(Proposals& proposals) {
+  Groups all(proposals);
+  for (Node& node : proposals.graph.nodes())
+    if (takes(node)) all.add(&node);
+  for (auto& group : all.groups) {
+    llvm::SmallVector<Node*, 16> nodes(group.begin(), group.end());
+    proposals.sort(nodes);
+    size_t count = nodes.size();
+    llvm::ArrayRef<Node*> whole(nodes);
+    for (size_t length = 2; length <= count; ++length)
+      for (size_t start = 0; start + length <= count; ++start) {
+        bool at_an_end = start == 0 || start + length == count;
+        if (length < count && count > kMaxParts && !at_an_end) continue;
+        proposals.offer(Pattern::kElementwise, whole.slice(start, length), kProposer,
+                        std::to_string(length) + " elementwise ops as one");
+      }
+  }
+}
+
+Proposals propose_fusions(Graph& graph) {
+  Proposals proposals(graph);
+  offer_single_nodes(proposals);
+  fuse_epilogue(proposals);
+  fuse_qkv(proposals);
+  fuse_gated(proposals);
+  fuse_norm(proposals);
+  fuse_attention(proposals);
+  fuse_row(proposals);
+  fuse_elementwise(proposals);
+  return proposals;
+}
+
+}  // namespace tenon

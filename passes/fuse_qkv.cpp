@@ -1,0 +1,96 @@
+// fuse_qkv.cpp: offers products of one left operand as one product of their weights side by side.
+#include "ir/builder.h"
+#include "passes/passes.h"
+
+namespace tenon {
+namespace {
+
+constexpr char kProposer[] = "fuse_qkv";
+
+std::string words(llvm::ArrayRef<Node*> products, llvm::ArrayRef<Node*> tail) {
+  std::string text = std::to_string(products.size()) + " products as one";
+  for (Op op : {Op::kTranspose, Op::kRope, Op::kCacheWrite})
+    if (llvm::any_of(tail, [&](const Node* node) { return node->op() == op; }))
+      text += op == Op::kTranspose ? " + head split" : op == Op::kRope ? " + rope" : " + cache write";
+  return text;
+}
+
+Region joined(llvm::ArrayRef<Node*> nodes, const std::string& note) {
+  Region region = make_region(Pattern::kProduct, nodes, kProposer);
+  join_products(*region.body);
+  seal(region);
+  region.note = note;
+  return region;
+}
+
+}  // namespace
+
+llvm::SmallVector<Node*, 4> sibling_products(Value* left) {
+  llvm::SmallVector<Node*, 4> products;
+  for (Node* user : left->users())
+    if (is_linear(*user) && user->operand(0) == left && !llvm::is_contained(products, user))
+      products.push_back(user);
+  auto differs = [&](const Node* node) {
+    return node->attributes != products[0]->attributes || node->type().dtype != products[0]->type().dtype;
+  };
+  if (products.size() > 1 && llvm::any_of(products, differs)) products.clear();
+  return products;
+}
+
+void join_products(Graph& body) {
+  llvm::SmallVector<Node*, 4> products;
+  for (Node& node : body.nodes())
+    if (node.op() == Op::kMatmul) products.push_back(&node);
+  Builder builder = Builder::before(products[0]);
+  llvm::SmallVector<Value*, 4> weights;
+  for (Node* product : products) weights.push_back(product->operand(1));
+  // What is packed for a later product may stand after the first product; it depends on weights alone, so it
+  // moves.
+  for (Node& node :
+       llvm::make_early_inc_range(llvm::make_range(products[0]->getIterator(), body.nodes().end())))
+    if (node.result_count() == 1 && is_packed(node.result())) body.move_before(&node, products[0]);
+  bool rows = products[0]->attributes.flag("transpose_b");
+  Value* weight = builder.make(Op::kConcat, weights, {{"axis", Dim(rows ? 0 : 1)}});
+  weight->set_name("w");
+  Value* product = builder.make(Op::kMatmul, {products[0]->operand(0), weight}, products[0]->attributes);
+  Dim start = 0;
+  for (Node* old : products) {
+    Dim columns = old->type().shape.back();
+    Value* slice = builder.slice(product, old->type().rank() - 1, start, columns);
+    body.replace_all_uses(old->result(), slice);
+    body.erase(old);
+    start = start + columns;
+  }
+}
+
+void fuse_qkv(Proposals& proposals) {
+  for (Node& node : proposals.graph.nodes()) {
+    auto products = sibling_products(node.result());
+    if (products.size() < 2) continue;
+    proposals.sort(products);
+    auto tail = grow_tail(proposals, products);
+    llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
+    nodes.append(tail.begin(), tail.end());
+    proposals.sort(nodes);
+    if (!is_convex(nodes)) continue;
+    std::string note = words(products, tail);
+    Region plain = joined(nodes, note);
+    bool norm = node.op() == Op::kLayernorm || node.op() == Op::kRmsnorm;
+    if (norm) {
+      nodes.insert(nodes.begin(), &node);
+      Region folded = joined(nodes, name_of(node.op()).str() + " folded into " + note);
+      std::string obstacle = folded.outputs.empty() || llvm::is_contained(folded.outputs, node.result())
+                                 ? "its result is also needed elsewhere"
+                                 : fold_norm(*folded.body);
+      if (obstacle.empty()) {
+        seal(folded);
+        proposals.offer(std::move(folded));
+      } else {
+        proposals.near_miss(node, "norm + product", std::move(obstacle));
+      }
+    }
+    proposals.offer(std::move(plain));
+  }
+}
+
+}  // namespace tenon

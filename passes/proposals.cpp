@@ -1,0 +1,155 @@
+// proposals.cpp: growing heads and tails, and keeping what the fusion passes offer.
+#include "passes/proposals.h"
+
+#include <queue>
+
+#include "llvm/ADT/DenseSet.h"
+
+namespace tenon {
+namespace {
+
+/// Grows a tail node by node in topological order.
+struct Tail {
+  const Proposals& proposals;
+  llvm::DenseSet<const Node*> inside;
+  llvm::SmallVector<Node*, 16> all;  // base and tail, sorted
+  llvm::SmallVector<Node*, 16> tail;
+
+  bool holds(const Value* value) const { return inside.contains(value->node()); }
+
+  bool fits_elementwise(const Node& node) const {
+    // Every operand from inside has the result's shape; what comes from outside is broadcast.
+    return llvm::all_of(node.operands(), [&](const Value* operand) {
+      return !holds(operand) || operand->type().shape == node.type().shape;
+    });
+  }
+
+  bool joins(const Node& node) const {
+    switch (node.op()) {
+      case Op::kReshape:
+      case Op::kTranspose: return true;
+      case Op::kSlice:
+        return node.attributes.integer("axis") % node.type().rank() == node.type().rank() - 1 &&
+               node.attributes.integer("step", 1) == 1;
+      case Op::kRope: return holds(node.operand(0)) && !holds(node.operand(1));
+      case Op::kCacheWrite:
+        return holds(node.operand(1)) && !holds(node.operand(0)) && !holds(node.operand(2));
+      default: return is_elementwise(node.op()) && fits_elementwise(node);
+    }
+  }
+
+  void grow() {
+    using Entry = std::pair<int, Node*>;
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<Entry>> waiting;
+    llvm::DenseSet<const Node*> seen;
+    auto push_users = [&](Node* node) {
+      if (node->op() == Op::kCacheWrite) return;  // the whole cache is no longer an element of the product
+      for (int i = 0; i < node->result_count(); ++i)
+        for (Node* user : node->result(i)->users())
+          if (seen.insert(user).second) waiting.push({proposals.order.lookup(user), user});
+    };
+    for (Node* node : llvm::SmallVector<Node*, 16>(all.begin(), all.end()))
+      if (node->kind() == OpKind::kContraction) push_users(node);
+    while (!waiting.empty()) {
+      Node* node = waiting.top().second;
+      waiting.pop();
+      if (inside.contains(node) || !joins(*node)) continue;
+      all.push_back(node);
+      proposals.sort(all);
+      if (!is_convex(all)) {
+        all.erase(llvm::find(all, node));
+        continue;
+      }
+      inside.insert(node);
+      tail.push_back(node);
+      push_users(node);
+    }
+  }
+};
+
+}  // namespace
+
+Proposals::Proposals(Graph& whole) : graph(whole) {
+  int position = 0;
+  for (const Node& node : graph.nodes()) order[&node] = position++;
+}
+
+void Proposals::sort(llvm::SmallVectorImpl<Node*>& nodes) const {
+  llvm::sort(nodes, [&](const Node* a, const Node* b) { return order.lookup(a) < order.lookup(b); });
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+}
+
+void Proposals::offer(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer,
+                      llvm::StringRef note) {
+  llvm::SmallVector<Node*, 16> sorted(nodes.begin(), nodes.end());
+  sort(sorted);
+  if (sorted.size() > 1 && !is_convex(sorted)) return;
+  Region region = make_region(pattern, sorted, proposer);
+  region.note = note.str();
+  regions.push_back(std::move(region));
+}
+
+void Proposals::offer(Region region) { regions.push_back(std::move(region)); }
+
+void Proposals::near_miss(const Node& node, llvm::StringRef pattern, std::string reason) {
+  near_misses.push_back(remark(node, pattern, std::move(reason)));
+}
+
+llvm::SmallVector<Node*, 16> grow_tail(const Proposals& proposals, llvm::ArrayRef<Node*> base) {
+  Tail tail{proposals, {}, {}, {}};
+  tail.all.assign(base.begin(), base.end());
+  tail.inside.insert(base.begin(), base.end());
+  tail.grow();
+  return tail.tail;
+}
+
+llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, const Node* reader) {
+  llvm::SmallVector<Node*, 8> head;
+  llvm::DenseSet<const Node*> inside;
+  std::vector<std::pair<Value*, const Node*>> waiting{{value, reader}};
+  while (!waiting.empty()) {
+    auto [from, user] = waiting.back();
+    waiting.pop_back();
+    Node* node = from->node();
+    bool read_inside = !from->is_result() &&
+                       llvm::all_of(from->users(), [&](Node* n) { return n == user || inside.contains(n); });
+    if (!is_elementwise(node->op()) || !read_inside || node->type().shape != value->type().shape ||
+        is_weight_expression(from))
+      continue;
+    if (!inside.insert(node).second) continue;
+    head.push_back(node);
+    for (Value* operand : node->operands()) waiting.push_back({operand, node});
+  }
+  proposals.sort(head);
+  return head;
+}
+
+bool is_view(const Node& node) { return node.op() == Op::kReshape; }
+
+bool is_index_map(const Node& node) {
+  switch (node.op()) {
+    case Op::kReshape:
+    case Op::kTranspose:
+    case Op::kSlice:
+    case Op::kConcat:
+    case Op::kExpand:
+    case Op::kPad:
+    case Op::kGather: return true;
+    default: return false;
+  }
+}
+
+bool needs_cover(const Node& node) {
+  if (node.kind() == OpKind::kSource) return false;
+  return !llvm::all_of(llvm::seq(0, node.result_count()),
+                       [&](int i) { return is_weight_expression(node.result(i)); });
+}
+
+bool is_linear(const Node& node) {
+  if (node.op() != Op::kMatmul || node.attributes.flag("transpose_a")) return false;
+  const Value* right = node.operand(1);
+  bool weight = right->node()->op() == Op::kWeight || is_weight_expression(right);
+  return weight && right->type().rank() == 2 && node.operand(0)->type().rank() >= 1;
+}
+
+}  // namespace tenon
