@@ -141,8 +141,7 @@ bool is_index_map(const Node& node) {
 
 bool needs_cover(const Node& node) {
   if (node.kind() == OpKind::kSource) return false;
-  return !llvm::all_of(llvm::seq(0, node.result_count()),
-                       [&](int i) { return is_weight_expression(node.result(i)); });
+  return !is_weight_expression(node.result());
 }
 
 bool is_linear(const Node& node) {
