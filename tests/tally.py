@@ -23,6 +23,8 @@ def main(report):
             match = SUMMARY.search(output)
             passed += int(match[1]) if match else 0
             failed += max(1, int(match[2])) if match else 1  # a program that ends badly after its last case has failed too
+        elif "SKIP_RETURN_CODE" not in ("".join(skipped.get("message", "") for skipped in test.iter("skipped"))):
+            failed += 1  # it could not be started
         for reason in dict.fromkeys(SKIPPED.findall(output)):
             print(f"{test.get('name')}: {reason[:150]}")
     print(f"{passed} passed, {failed} failed")
