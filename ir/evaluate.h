@@ -42,7 +42,9 @@ Evaluation evaluate(const Graph& graph, const std::function<HostTensor(const Nod
 std::vector<HostTensor> evaluate_node(const Node& node, llvm::ArrayRef<const HostTensor*> operands,
                                       Rounding rounding = Rounding::kNone);
 
-/// The inverse frequencies of a kRopeTable node (LANGUAGE.md, position).
+/// The inverse frequencies of a kRopeTable node, by its {theta, scheme}: "" theta^(-2i/d); "linear" {factor};
+/// "llama3" {factor, low, high, original}; "yarn" {factor, original, beta_fast, beta_slow}; "longrope"
+/// {factors: one a frequency}.
 std::vector<double> rope_table(const Node& node);
 
 }  // namespace tenon
