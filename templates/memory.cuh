@@ -6,20 +6,20 @@
 
 namespace tenon {
 
-// Elements moved by one instruction.
-template <class T, int N, int kAligned>
-inline constexpr int kWordElements = [] {
+// Elements of T moved by one instruction, of N that lie at a multiple of `aligned` elements.
+template <class T, int N>
+constexpr int word_elements(int aligned) {
   int elements = N;
-  while (elements > 1 && (elements * int(sizeof(T)) > 16 || N % elements != 0 || kAligned % elements != 0 ||
+  while (elements > 1 && (elements * int(sizeof(T)) > 16 || N % elements != 0 || aligned % elements != 0 ||
                           (elements & (elements - 1)) != 0))
     --elements;
   return elements;
-}();
+}
 
 // Elements as they lie in memory.
 template <int N, int kAligned = N, class T>
 TENON_DEVICE Vec<T, N> load_raw(const T* p) {
-  constexpr int kWord = kWordElements<T, N, kAligned>;
+  constexpr int kWord = word_elements<T, N>(kAligned);
   Vec<T, N> r;
 #pragma unroll
   for (int i = 0; i < N; i += kWord) {
@@ -31,7 +31,7 @@ TENON_DEVICE Vec<T, N> load_raw(const T* p) {
 }
 template <int kAligned, class T, int N>
 TENON_DEVICE void store_raw(T* p, const Vec<T, N>& v) {
-  constexpr int kWord = kWordElements<T, N, kAligned>;
+  constexpr int kWord = word_elements<T, N>(kAligned);
 #pragma unroll
   for (int i = 0; i < N; i += kWord) {
     Vec<T, kWord> word;

@@ -24,9 +24,15 @@ struct f16 {
 };
 
 template <class A, class B>
-inline constexpr bool kSame = false;
+struct SameTypes {
+  enum { kValue = false };
+};
 template <class A>
-inline constexpr bool kSame<A, A> = true;
+struct SameTypes<A, A> {
+  enum { kValue = true };
+};
+template <class A, class B>
+concept kSame = bool(SameTypes<A, B>::kValue);  // concepts, unlike variables, leave nothing in the PTX
 template <class T>
 concept Integer =
     kSame<T, i8> || kSame<T, u8> || kSame<T, i32> || kSame<T, u32> || kSame<T, i64> || kSame<T, u64>;
@@ -60,12 +66,12 @@ struct alignas(vec_alignment(sizeof(T) * N)) Vec {
 
 template <class T>
 struct LanesOf {
-  static constexpr int kCount = 0;  // a scalar: the same for every lane
+  enum { kCount = 0 };  // a scalar: the same for every lane
   using Element = T;
 };
 template <class T, int N>
 struct LanesOf<Vec<T, N>> {
-  static constexpr int kCount = N;
+  enum { kCount = N };
   using Element = T;
 };
 template <class... A>
@@ -104,6 +110,9 @@ requires AnyVec<A...> TENON_DEVICE auto map(F f, const A&... a) {
   for (int i = 0; i < kLanes; ++i) r[i] = f(lane_of(a, i)...);
   return r;
 }
+
+static constexpr float kInfinity = __builtin_bit_cast(float, 0x7f800000u);
+static constexpr float kNaN = __builtin_bit_cast(float, 0x7fffffffu);
 
 TENON_DEVICE bool is_nan(float x) { return x != x; }
 

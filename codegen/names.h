@@ -1,0 +1,29 @@
+// names.h: C identifiers for the values of a region's body.
+#pragma once
+#include <string>
+
+#include "ir/graph.h"
+#include "ir/print.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace tenon {
+
+/// Gives every value a name that is free in generated code: the one under which the head of the kernel prints
+/// it, where C allows it ("h"); numbers become "v3", dots underscores, and words that mean something there
+/// (keywords, the vocabulary of templates/) get a "_" behind.
+class Names {
+ public:
+  explicit Names(const Graph& body) : table_(body) {}
+
+  const std::string& operator()(const Value* value);
+  /// A name like `wanted` that nothing else has.
+  std::string fresh(llvm::StringRef wanted);
+
+ private:
+  NameTable table_;
+  llvm::DenseMap<const Value*, std::string> names_;
+  llvm::StringSet<> taken_;
+};
+
+}  // namespace tenon
