@@ -7,12 +7,16 @@
 
 namespace tenon {
 
-/// Names every region after its role in its block (scope): "attn" (attention), "attn.qkv" (a product that
-/// feeds it), "attn.out" (the product that takes its result), "mlp.in" (a product followed by an activation
-/// or gate), "mlp.out" (the product that takes that one's result), otherwise the name of the value that it
-/// computes. Behind the scope's path; a name that is taken gets ".2", ".3". The scopeless part is the same in
-/// every repetition.
-std::string role_of(const Region& region);
+/// A node's role in its block: "attn" (attention), "attn.qkv" (a product that feeds one), "attn.out" (the
+/// product that takes its result), "mlp.in" (a product followed by an activation, or its gated sibling),
+/// "mlp.out" (the product that takes that one's result), otherwise the name of the value that it computes,
+/// else its op's.
+std::string role_of(const Node& node);
+
+/// Sets `site` of every region: the scope and the role of the node that stands for it (principal); equal
+/// names get ".2",
+/// ".3" in the order of the graph, the same in every repetition. Regions around one node share its site.
+void name_sites(std::vector<Region>& regions);
 
 /// True when the pattern of a [policy] entry matches the site or a part before one of its dots: "layer.*.mlp"
 /// matches "layer.3.mlp.in". `*` stands for one part or more characters within one.

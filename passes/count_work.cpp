@@ -1,0 +1,76 @@
+// count_work.cpp: compulsory traffic and arithmetic of a region's body.
+#include "passes/family.h"
+
+namespace tenon {
+namespace {
+
+/// True when the kernel reads elements of `value` by this use (a cache about to be written in part is not
+/// read; what only packed nodes read is read at load).
+bool reads_in_kernel(const Value* value, const Node* user) {
+  if (user->op() == Op::kCacheWrite && user->operand(0) == value) return false;
+  return !is_packed(user->result());
+}
+
+// Of a gather's table only the rows that are asked for count.
+int64_t bytes_read(const Value* value) {
+  int64_t bytes = 0;
+  for (const Node* user : value->users()) {
+    if (!reads_in_kernel(value, user)) continue;
+    bool rows = (user->op() == Op::kGather || user->op() == Op::kSlice) && user->operand(0) == value;
+    bytes = std::max(bytes,
+                     rows ? user->type().elements() * size_of(value->type().dtype) : value->type().bytes());
+  }
+  return std::min(bytes, value->type().bytes());
+}
+
+int64_t contraction_flops(const Node& node) {
+  const Type& a = node.operand(0)->type();
+  int64_t rank = a.rank();
+  int64_t k = a.shape[rank == 1 ? 0 : rank - (node.attributes.flag("transpose_a") ? 2 : 1)].extent();
+  return 2 * node.type().elements() * k;
+}
+
+// Scores that a causal mask leaves when the offset is a number; all of them otherwise.
+int64_t attention_flops(const Node& node) {
+  const Type &q = node.operand(0)->type(), &k = node.operand(1)->type(), &v = node.operand(2)->type();
+  int64_t heads = q.shape[0].extent() * q.shape[1].extent(), tq = q.shape[2].extent(),
+          tk = k.shape[2].extent();
+  int64_t scores = tq * tk;
+  if (node.attributes.flag("causal") && !node.attributes.flag("offset")) {
+    int64_t offset = node.attributes.integer("offset_value"), seen = 0;
+    for (int64_t i = 0; i < tq; ++i) seen += std::clamp<int64_t>(i + offset + 1, 0, tk);
+    scores = seen;
+  }
+  return 2 * heads * scores * (q.shape[3].extent() + v.shape[3].extent());
+}
+
+int64_t flops_of(const Node& node) {
+  switch (node.kind()) {
+    case OpKind::kContraction: return contraction_flops(node);
+    case OpKind::kReduction:
+    case OpKind::kNormalisation: return info(node.op()).flops * node.operand(0)->type().elements();
+    default:
+      return node.op() == Op::kAttention ? attention_flops(node)
+                                         : info(node.op()).flops * node.type().elements();
+  }
+}
+
+}  // namespace
+
+void count_work(const Region& region, Estimate& estimate) {
+  estimate.bytes_read = estimate.bytes_written = estimate.flops = 0;
+  for (const Node& node : region.body->nodes()) {
+    bool in_memory = node.op() == Op::kParameter || is_packed(node.result());
+    if (in_memory)
+      estimate.bytes_read += bytes_read(node.result());
+    else
+      estimate.flops += flops_of(node);
+  }
+  for (const Graph::Output& output : region.body->outputs()) {
+    const Node& node = *output.value->node();
+    estimate.bytes_written +=
+        node.op() == Op::kCacheWrite ? node.operand(1)->type().bytes() : output.value->type().bytes();
+  }
+}
+
+}  // namespace tenon
