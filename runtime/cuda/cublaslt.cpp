@@ -2,7 +2,6 @@
 // test).
 #include "runtime/cuda/cublaslt.h"
 
-#include <algorithm>
 #include <cassert>
 
 #include "runtime/cuda/cublaslt_values.h"
@@ -43,14 +42,14 @@ void load(Pointer& target, const SharedLibrary& library, const char* name) {
 }
 
 // A descriptor, layout or preference: created by one function of the library, destroyed by another.
-class Owned {
+class OwnedObject {
  public:
-  explicit Owned(int (*destroy)(void*)) : destroy_(destroy) {}
-  ~Owned() {
+  explicit OwnedObject(int (*destroy)(void*)) : destroy_(destroy) {}
+  ~OwnedObject() {
     if (object_) destroy_(object_);
   }
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
+  OwnedObject(const OwnedObject&) = delete;
+  OwnedObject& operator=(const OwnedObject&) = delete;
   void** slot() { return &object_; }
   void* get() const { return object_; }
 
@@ -59,14 +58,10 @@ class Owned {
   int (*destroy_)(void*);
 };
 
-// The alignment in bytes, at most 16, that all pointers in use share.
-int common_alignment(const ProductPointers& pointers) {
-  const uint64_t all = pointers.a | pointers.b | pointers.c | pointers.d | pointers.bias | 16;
-  return static_cast<int>(all & (~all + 1));
-}
-
-bool has_bias(LibraryEpilogue epilogue) {
-  return static_cast<int>(epilogue) & static_cast<int>(LibraryEpilogue::bias);
+LibraryType type_of(DType type) {
+  assert((type == DType::kF32 || type == DType::kF16 || type == DType::kBF16) &&
+         "the family offers no other");
+  return type == DType::kF32 ? LibraryType::f32 : type == DType::kF16 ? LibraryType::f16 : LibraryType::bf16;
 }
 
 }  // namespace
@@ -90,78 +85,80 @@ CublasLt::Functions::Functions(const LibrarySearch& search) {
   load(matmul, library, "cublasLtMatmul");
 }
 
-// Descriptors of one product in the library's column-major terms, and the algorithm to use.
+LibraryEpilogue epilogue_of(const LibraryProduct& product) {
+  const int activation =
+      product.activation == LibraryProduct::kGeluTanh ? static_cast<int>(LibraryEpilogue::gelu_tanh)
+      : product.activation == LibraryProduct::kRelu   ? static_cast<int>(LibraryEpilogue::relu)
+                                                      : 0;
+  const int bias = product.bias >= 0 ? static_cast<int>(LibraryEpilogue::bias) : 0;
+  return activation + bias ? static_cast<LibraryEpilogue>(activation + bias) : LibraryEpilogue::none;
+}
+
+// Everything in the library's column-major terms: its first operand is our B, its second our A, its rows our
+// columns.
 class PreparedProduct {
  public:
-  PreparedProduct(const CublasLt::Functions& api, const LibraryProduct& product)
-      : beta(product.beta),
-        bias(has_bias(product.epilogue)),
-        desc(api.desc_destroy),
-        a(api.layout_destroy),
-        b(api.layout_destroy),
-        c(api.layout_destroy),
-        d(api.layout_destroy) {
-    const LibraryProduct& p = product;
-    api.check(api.desc_create(desc.slot(), p.tf32 ? kComputeFastTf32 : kComputeF32,
-                              static_cast<int>(LibraryType::f32)),
-              "cublasLtMatmulDescCreate");
-    // The swap: the library's first operand is our B, its second our A.
-    set_desc(api, kDescTransposeA, static_cast<int32_t>(p.transpose_b));
-    set_desc(api, kDescTransposeB, static_cast<int32_t>(p.transpose_a));
-    set_desc(api, kDescEpilogue, static_cast<int32_t>(p.epilogue));
-    layout(api, a, p.b_type, p.transpose_b ? p.k : p.n, p.transpose_b ? p.n : p.k, p.ld_b, p.batch,
-           p.stride_b);
-    layout(api, b, p.a_type, p.transpose_a ? p.m : p.k, p.transpose_a ? p.k : p.m, p.ld_a, p.batch,
-           p.stride_a);
-    const bool reads_c = p.beta != 0;
-    layout(api, c, p.d_type, p.n, p.m, reads_c ? p.ld_c : p.ld_d, p.batch, reads_c ? p.stride_c : p.stride_d);
-    layout(api, d, p.d_type, p.n, p.m, p.ld_d, p.batch, p.stride_d);
+  PreparedProduct(std::shared_ptr<const CublasLt::Functions> functions, const LibraryProduct& p)
+      : api(std::move(functions)),
+        beta(p.c >= 0 ? 1.0f : 0.0f),
+        bias(p.bias >= 0),
+        desc(api->desc_destroy),
+        a(api->layout_destroy),
+        b(api->layout_destroy),
+        c(api->layout_destroy),
+        d(api->layout_destroy) {
+    api->check(api->desc_create(desc.slot(), p.tf32 ? kComputeFastTf32 : kComputeF32,
+                                static_cast<int>(LibraryType::f32)),
+               "cublasLtMatmulDescCreate");
+    set_desc(kDescTransposeA, static_cast<int32_t>(p.transpose_b));
+    set_desc(kDescTransposeB, static_cast<int32_t>(p.transpose_a));
+    set_desc(kDescEpilogue, static_cast<int32_t>(epilogue_of(p)));
+    layout(a, p, p.transpose_b ? p.k : p.n, p.transpose_b ? p.n : p.k, p.ldb, p.stride_b);
+    layout(b, p, p.transpose_a ? p.m : p.k, p.transpose_a ? p.k : p.m, p.lda, p.stride_a);
+    layout(c, p, p.n, p.m, p.c >= 0 ? p.ldc : p.ldd, p.c >= 0 ? p.stride_c : p.stride_d);
+    layout(d, p, p.n, p.m, p.ldd, p.stride_d);
   }
 
   template <class Value>
-  void set_desc(const CublasLt::Functions& api, int attribute, Value value) {
-    api.check(api.desc_set(desc.get(), attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+  void set_desc(int attribute, Value value) {
+    api->check(api->desc_set(desc.get(), attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
   }
 
+  std::shared_ptr<const CublasLt::Functions> api;
   float beta;
   bool bias;
-  Owned desc, a, b, c, d;
+  OwnedObject desc, a, b, c, d;
   LtAlgorithm algorithm{};
 
  private:
-  static void layout(const CublasLt::Functions& api, Owned& target, LibraryType type, int64_t rows,
-                     int64_t columns, int64_t ld, int64_t batch, int64_t stride) {
-    api.check(api.layout_create(target.slot(), static_cast<int>(type), rows, columns, ld),
-              "cublasLtMatrixLayoutCreate");
-    if (batch == 1) return;
-    const int32_t count = static_cast<int32_t>(batch);
-    api.check(api.layout_set(target.get(), kLayoutBatchCount, &count, sizeof count),
-              "cublasLtMatrixLayoutSetAttribute");
-    api.check(api.layout_set(target.get(), kLayoutBatchStride, &stride, sizeof stride),
-              "cublasLtMatrixLayoutSetAttribute");
+  void layout(OwnedObject& target, const LibraryProduct& p, int64_t rows, int64_t columns, int64_t ld,
+              int64_t stride) {
+    api->check(api->layout_create(target.slot(), static_cast<int>(type_of(p.dtype)), rows, columns, ld),
+               "cublasLtMatrixLayoutCreate");
+    if (p.batch == 1) return;
+    const auto set = [&](int attribute, auto value) {
+      api->check(api->layout_set(target.get(), attribute, &value, sizeof value),
+                 "cublasLtMatrixLayoutSetAttribute");
+    };
+    set(kLayoutBatchCount, static_cast<int32_t>(p.batch));
+    set(kLayoutBatchStride, stride);
   }
 };
 
-CublasLt::CublasLt(const LibrarySearch& search) : functions_(std::make_unique<Functions>(search)) {
+CublasLt::CublasLt(const LibrarySearch& search) : functions_(std::make_shared<Functions>(search)) {
   functions_->check(functions_->create(&handle_), "cublasLtCreate");
 }
 
-CublasLt::~CublasLt() {
-  prepared_.clear();
-  if (handle_) functions_->destroy(handle_);
-}
+CublasLt::~CublasLt() { functions_->destroy(handle_); }
 
-PreparedProduct& CublasLt::prepare(const LibraryProduct& product, const ProductPointers& pointers) {
+std::shared_ptr<PreparedProduct> CublasLt::prepare(const LibraryProduct& product, int alignment) {
   assert(product.m > 0 && product.n > 0 && product.k > 0 && product.batch > 0 &&
-         "empty products never reach the library");
-  const Key key{product, common_alignment(pointers)};
-  if (const auto known = prepared_.find(key); known != prepared_.end()) return *known->second;
-
+         "empty products never get here");
   const Functions& api = *functions_;
-  auto prepared = std::make_unique<PreparedProduct>(api, product);
-  // The heuristic looks at the bias pointer's alignment.
-  if (prepared->bias) prepared->set_desc(api, kDescBiasPointer, pointers.bias);
-  Owned preference(api.preference_destroy);
+  auto prepared = std::make_shared<PreparedProduct>(functions_, product);
+  // The heuristic reads the alignment off the bias pointer's value.
+  if (prepared->bias) prepared->set_desc(kDescBiasPointer, static_cast<DevicePointer>(alignment));
+  OwnedObject preference(api.preference_destroy);
   api.check(api.preference_create(preference.slot()), "cublasLtMatmulPreferenceCreate");
   const auto prefer = [&](int attribute, auto value) {
     api.check(api.preference_set(preference.get(), attribute, &value, sizeof value),
@@ -170,24 +167,26 @@ PreparedProduct& CublasLt::prepare(const LibraryProduct& product, const ProductP
   prefer(kPreferenceWorkspaceBytes, static_cast<uint64_t>(kLibraryWorkspaceBytes));
   for (int attribute :
        {kPreferenceAlignmentA, kPreferenceAlignmentB, kPreferenceAlignmentC, kPreferenceAlignmentD})
-    prefer(attribute, static_cast<uint32_t>(key.alignment));
+    prefer(attribute, static_cast<uint32_t>(alignment));
 
   LtHeuristicResult result{};
   int found = 0;
-  api.check(api.heuristic(handle_, prepared->desc.get(), prepared->a.get(), prepared->b.get(),
-                          prepared->c.get(), prepared->d.get(), preference.get(), 1, &result, &found),
-            "cublasLtMatmulAlgoGetHeuristic");
-  if (found == 0)
+  const int status =
+      api.heuristic(handle_, prepared->desc.get(), prepared->a.get(), prepared->b.get(), prepared->c.get(),
+                    prepared->d.get(), preference.get(), 1, &result, &found);
+  if (status != 0 || found == 0)
     throw machine_error("cuBLASLt has no algorithm for a product of " + std::to_string(product.m) + " x " +
-                        std::to_string(product.n) + " x " + std::to_string(product.k));
+                            std::to_string(product.n) + " x " + std::to_string(product.k) + ": " +
+                            api.status_string(status),
+                        "--policy fused does without the library");
   prepared->algorithm = result.algorithm;
-  return *prepared_.emplace(key, std::move(prepared)).first->second;
+  return prepared;
 }
 
 void CublasLt::enqueue(PreparedProduct& prepared, const ProductPointers& pointers, DevicePointer workspace,
                        Stream stream) {
   const Functions& api = *functions_;
-  if (prepared.bias) prepared.set_desc(api, kDescBiasPointer, pointers.bias);
+  if (prepared.bias) prepared.set_desc(kDescBiasPointer, pointers.bias);
   const float alpha = 1;
   const auto pointer = [](DevicePointer p) { return reinterpret_cast<void*>(p); };
   const DevicePointer c = prepared.beta != 0 ? pointers.c : pointers.d;
