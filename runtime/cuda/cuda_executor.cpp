@@ -1,0 +1,340 @@
+// Placing a plan's buffers, resolving its launches, capturing and replaying them.
+#include "runtime/cuda/cuda_executor.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace tenon::cuda {
+
+/// A step ready to go: every address and number is known, so that enqueueing only calls the driver.
+struct CudaExecutor::Launch {
+  Function function = nullptr;  // null: a library product
+  LaunchConfig config{};
+  LaunchAttribute cluster{};
+  std::vector<uint64_t> storage;  // of the parameters; little-endian, so 32-bit ones lie at the front
+  std::vector<void*> parameters;  // into storage
+  PreparedProduct* product = nullptr;
+  ProductPointers pointers;
+  bool empty = false;  // some extent is 0: nothing to do
+};
+
+namespace {
+
+bool is_empty(const LibraryProduct& p) { return p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0; }
+
+// What all places of a kernel's products are multiples of, at most 16: buffers start aligned, views may not.
+int common_alignment(const Plan& plan, int kernel) {
+  uint64_t all = kPointerAlignment;
+  for (const Step& step : plan.steps)
+    if (step.kernel == kernel)
+      for (const BufferRef& place : step.arguments) all |= static_cast<uint64_t>(place.offset);
+  return static_cast<int>(all & (~all + 1));
+}
+
+double median(std::vector<float> values) {
+  assert(!values.empty());
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+CudaExecutor::CudaExecutor(std::shared_ptr<CudaDevice> device, std::shared_ptr<DeviceStore> store,
+                           std::shared_ptr<const Plan> plan)
+    : device_(std::move(device)),
+      store_(std::move(store)),
+      plan_(std::move(plan)),
+      kernels_(device_->load(*plan_)) {
+  const ContextScope scope(device_->context());
+  stream_ = device_->context().make_stream();
+  addresses_.assign(plan_->buffers.size(), 0);
+  products_.resize(plan_->kernels.size());
+  for (size_t i = 0; i < plan_->kernels.size(); ++i) {
+    const EmittedKernel& emitted = plan_->kernels[i].emitted;
+    if (emitted.source.empty() && !is_empty(emitted.product))
+      products_[i] =
+          device_->library().prepare(emitted.product, common_alignment(*plan_, static_cast<int>(i)));
+  }
+}
+
+CudaExecutor::~CudaExecutor() = default;
+
+int CudaExecutor::input_buffer(llvm::StringRef name) const {
+  for (size_t i = 0; i < plan_->buffers.size(); ++i)
+    if (plan_->buffers[i].kind == Buffer::kInput && name == plan_->buffers[i].name)
+      return static_cast<int>(i);
+  throw Error("the model has no input '" + name.str() + "'");
+}
+
+DevicePointer CudaExecutor::address(BufferRef place) const {
+  return place.buffer < 0 ? 0 : addresses_[place.buffer] + place.offset;
+}
+
+void CudaExecutor::bind_input(llvm::StringRef name, DevicePointer pointer) {
+  require_alignment(name, pointer);
+  addresses_[input_buffer(name)] = pointer;
+  if (prepared_) resolve();
+}
+
+void CudaExecutor::bind_output(llvm::StringRef name, DevicePointer pointer) {
+  require_alignment(name, pointer);
+  if (!plan_->outputs.count(name.str())) throw Error("the model has no output '" + name.str() + "'");
+  bound_outputs_[name.str()] = pointer;
+  if (!prepared_) return;
+  place_outputs();
+  resolve();
+}
+
+void CudaExecutor::place_buffers() {
+  const PrimaryContext& context = device_->context();
+  if (!arena_ && plan_->arena_bytes > 0) {
+    arena_ = context.allocate(plan_->arena_bytes, "the arena");
+    // Counters of kernels are zero at first and left zero by every launch.
+    TENON_CUDA(device_->api(), cuMemsetD8Async, arena_.get(), 0, plan_->arena_bytes, stream_.get());
+  }
+  const bool uses_library =
+      std::any_of(products_.begin(), products_.end(), [](const auto& product) { return product != nullptr; });
+  if (uses_library && !library_workspace_)
+    library_workspace_ = context.allocate(kLibraryWorkspaceBytes, "cuBLASLt's workspace");
+
+  std::vector<bool> used(plan_->buffers.size(), false);
+  for (const Step& step : plan_->steps)
+    for (const BufferRef& place : step.arguments)
+      if (place.buffer >= 0) used[place.buffer] = true;
+  for (const auto& [state, from] : plan_->state_copies) used[state] = used[from.buffer] = true;
+  for (const auto& [name, from] : plan_->outputs) used[from.buffer] = true;
+
+  for (size_t i = 0; i < plan_->buffers.size(); ++i) {
+    const Buffer& buffer = plan_->buffers[i];
+    if (buffer.kind == Buffer::kArena) addresses_[i] = arena_.get() + buffer.offset;
+    if (!used[i]) continue;
+    if (buffer.kind == Buffer::kWeight) addresses_[i] = store_->weight(buffer);
+    if (buffer.kind == Buffer::kState) addresses_[i] = store_->state(buffer);
+    if (buffer.kind == Buffer::kInput && !addresses_[i] && buffer.bytes > 0) {
+      own_memory_.push_back(context.allocate(buffer.bytes, "the input " + buffer.name));
+      addresses_[i] = own_memory_.back().get();
+    }
+  }
+  for (const Packing& packing : plan_->packings)
+    if (used[packing.output]) addresses_[packing.output] = store_->packed(*plan_, packing);
+}
+
+// An output is a kernel's own result in a buffer of its own, or a copy of a value that lives elsewhere.
+void CudaExecutor::place_outputs() {
+  output_copies_.clear();
+  for (const Graph::Output& output : plan_->graph->outputs()) {
+    const BufferRef from = plan_->outputs.at(output.name);
+    const Buffer& buffer = plan_->buffers[from.buffer];
+    const int64_t bytes = output.value->type().bytes();
+    DevicePointer& target = bound_outputs_[output.name];
+    if (!target && bytes > 0) {
+      own_memory_.push_back(device_->context().allocate(bytes, "the output " + output.name));
+      target = own_memory_.back().get();
+    }
+    if (buffer.kind == Buffer::kOutput && buffer.name == output.name && from.offset == 0)
+      addresses_[from.buffer] = target;
+    else if (bytes > 0)
+      output_copies_.push_back({from, target, bytes});
+  }
+}
+
+void CudaExecutor::resolve_kernel(Launch& launch, const Step& step) {
+  const EmittedKernel& emitted = plan_->kernels[step.kernel].emitted;
+  launch.function = kernels_[step.kernel]->function;
+  launch.empty = step.grid[0] == 0 || step.grid[1] == 0 || step.grid[2] == 0;
+  assert(step.arguments.size() == emitted.arguments.size() && step.values.size() == emitted.arguments.size());
+  for (size_t i = 0; i < emitted.arguments.size(); ++i) {
+    switch (emitted.arguments[i].kind) {
+      case KernelArgument::kWorkspace: launch.storage.push_back(address(step.workspace)); break;
+      case KernelArgument::kCounters: launch.storage.push_back(address(step.counters)); break;
+      case KernelArgument::kInt32:
+      case KernelArgument::kInt64: launch.storage.push_back(static_cast<uint64_t>(step.values[i])); break;
+      default: launch.storage.push_back(address(step.arguments[i]));
+    }
+  }
+  for (uint64_t& word : launch.storage) launch.parameters.push_back(&word);
+  LaunchConfig& config = launch.config;
+  config = {static_cast<unsigned>(step.grid[0]),
+            static_cast<unsigned>(step.grid[1]),
+            static_cast<unsigned>(step.grid[2]),
+            static_cast<unsigned>(emitted.block[0]),
+            static_cast<unsigned>(emitted.block[1]),
+            static_cast<unsigned>(emitted.block[2]),
+            static_cast<unsigned>(emitted.shared_bytes),
+            nullptr,
+            nullptr,
+            0};
+  if (emitted.cluster[0] * emitted.cluster[1] * emitted.cluster[2] > 1) {
+    launch.cluster.id = kClusterDimension;
+    launch.cluster.value.cluster = {static_cast<unsigned>(emitted.cluster[0]),
+                                    static_cast<unsigned>(emitted.cluster[1]),
+                                    static_cast<unsigned>(emitted.cluster[2])};
+    config.attributes = &launch.cluster;
+    config.attribute_count = 1;
+  }
+}
+
+void CudaExecutor::resolve_product(Launch& launch, const Step& step) {
+  const LibraryProduct& product = plan_->kernels[step.kernel].emitted.product;
+  const auto argument = [&](int index) { return index < 0 ? 0 : address(step.arguments[index]); };
+  launch.product = products_[step.kernel].get();
+  launch.empty = launch.product == nullptr;
+  launch.pointers = {argument(product.a), argument(product.b), argument(product.c), argument(product.d),
+                     argument(product.bias)};
+}
+
+void CudaExecutor::resolve() {
+  graph_.reset();
+  launches_.clear();
+  for (const Step& step : plan_->steps) {
+    launches_.push_back(std::make_unique<Launch>());
+    if (kernels_[step.kernel])
+      resolve_kernel(*launches_.back(), step);
+    else
+      resolve_product(*launches_.back(), step);
+  }
+}
+
+void CudaExecutor::launch(const Launch& launch, Stream stream) {
+  if (launch.empty) return;
+  if (launch.product)
+    return device_->library().enqueue(*launch.product, launch.pointers, library_workspace_.get(), stream);
+  LaunchConfig config = launch.config;
+  config.stream = stream;
+  TENON_CUDA(device_->api(), cuLaunchKernelEx, &config, launch.function,
+             const_cast<void**>(launch.parameters.data()), nullptr);
+}
+
+void CudaExecutor::enqueue_steps(Stream stream) {
+  const DriverApi& api = device_->api();
+  for (const auto& step : launches_) launch(*step, stream);
+  for (const auto& [state, from] : plan_->state_copies)
+    if (const int64_t bytes = plan_->buffers[state].bytes)
+      TENON_CUDA(api, cuMemcpyDtoDAsync_v2, addresses_[state], address(from), bytes, stream);
+  for (const OutputCopy& copy : output_copies_)
+    TENON_CUDA(api, cuMemcpyDtoDAsync_v2, copy.to, address(copy.from), copy.bytes, stream);
+}
+
+void CudaExecutor::capture() {
+  const DriverApi& api = device_->api();
+  TENON_CUDA(api, cuStreamBeginCapture_v2, stream_.get(), kCaptureThreadLocal);
+  GraphHandle captured = nullptr;
+  try {
+    enqueue_steps(stream_.get());
+  } catch (...) {  // the stream must leave the capture, and the first error is the one to tell
+    api.cuStreamEndCapture(stream_.get(), &captured);
+    if (captured) api.cuGraphDestroy(captured);
+    throw;
+  }
+  TENON_CUDA(api, cuStreamEndCapture, stream_.get(), &captured);
+  const OwnedGraph graph(device_->context().ref(), captured);
+  GraphExec exec = nullptr;
+  TENON_CUDA(api, cuGraphInstantiateWithFlags, &exec, graph.get(), 0);
+  graph_ = OwnedGraphExec(device_->context().ref(), exec);
+}
+
+void CudaExecutor::prepare() {
+  const ContextScope scope(device_->context());
+  place_buffers();
+  place_outputs();
+  wait();
+  resolve();
+  capture();
+  prepared_ = true;
+}
+
+void CudaExecutor::enqueue(Stream stream) {
+  if (!prepared_) throw Error("enqueue before prepare");
+  const DriverApi& api = device_->api();
+  const ContextScope scope(device_->context());
+  int capturing = 0;
+  TENON_CUDA(api, cuStreamIsCapturing, stream, &capturing);
+  if (graph_ && !capturing)
+    TENON_CUDA(api, cuGraphLaunch, graph_.get(), stream);
+  else
+    enqueue_steps(stream);
+}
+
+void CudaExecutor::wait() { TENON_CUDA(device_->api(), cuStreamSynchronize, stream_.get()); }
+
+void CudaExecutor::run() {
+  if (!prepared_ || !graph_) prepare();
+  const ContextScope scope(device_->context());
+  enqueue(stream_.get());
+  wait();
+}
+
+void CudaExecutor::write_input(llvm::StringRef name, llvm::ArrayRef<char> bytes) {
+  if (!prepared_) prepare();
+  const int buffer = input_buffer(name);
+  assert(static_cast<int64_t>(bytes.size()) == plan_->buffers[buffer].bytes);
+  if (bytes.empty() || !addresses_[buffer]) return;  // an unused input has no memory
+  const ContextScope scope(device_->context());
+  TENON_CUDA(device_->api(), cuMemcpyHtoDAsync_v2, addresses_[buffer], bytes.data(), bytes.size(),
+             stream_.get());
+  wait();
+}
+
+std::vector<char> CudaExecutor::read_output(llvm::StringRef name) {
+  for (const Graph::Output& output : plan_->graph->outputs())
+    if (name == output.name) return read_memory(bound_outputs_.at(output.name), output.value->type().bytes());
+  throw Error("the model has no output '" + name.str() + "'");
+}
+
+std::vector<char> CudaExecutor::read_memory(DevicePointer from, int64_t bytes) {
+  std::vector<char> result(bytes);
+  if (bytes == 0) return result;
+  const ContextScope scope(device_->context());
+  TENON_CUDA(device_->api(), cuMemcpyDtoHAsync_v2, result.data(), from, bytes, stream_.get());
+  wait();
+  return result;
+}
+
+void CudaExecutor::run_step(int step) {
+  if (!prepared_) prepare();
+  const ContextScope scope(device_->context());
+  launch(*launches_[step], stream_.get());
+  wait();
+}
+
+std::vector<char> CudaExecutor::read(BufferRef place, int64_t bytes) {
+  return read_memory(address(place), bytes);
+}
+
+Timing CudaExecutor::measure(int repeats) {
+  run();  // graph ready, caches and clocks warm
+  const ContextScope scope(device_->context());
+  const DriverApi& api = device_->api();
+  std::vector<OwnedEvent> events;
+  for (size_t i = 0; i <= launches_.size(); ++i) events.push_back(device_->context().make_event());
+  const auto record = [&](size_t i) { TENON_CUDA(api, cuEventRecord, events[i].get(), stream_.get()); };
+  const auto elapsed_us = [&](size_t from, size_t to) {
+    float milliseconds = 0;
+    TENON_CUDA(api, cuEventElapsedTime, &milliseconds, events[from].get(), events[to].get());
+    return milliseconds * 1000;
+  };
+
+  std::vector<float> runs;
+  std::vector<std::vector<float>> steps(launches_.size());
+  for (int repeat = 0; repeat < repeats && events.size() > 1; ++repeat) {
+    record(0);
+    enqueue(stream_.get());
+    record(1);
+    wait();
+    runs.push_back(elapsed_us(0, 1));
+    record(0);
+    for (size_t i = 0; i < launches_.size(); ++i) {
+      launch(*launches_[i], stream_.get());
+      record(i + 1);
+    }
+    wait();
+    for (size_t i = 0; i < launches_.size(); ++i) steps[i].push_back(elapsed_us(i, i + 1));
+  }
+  Timing timing;
+  if (runs.empty()) return timing;
+  timing.run_us = median(runs);
+  for (const std::vector<float>& step : steps) timing.step_us.push_back(median(step));
+  return timing;
+}
+
+}  // namespace tenon::cuda

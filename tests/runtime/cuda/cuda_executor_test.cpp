@@ -1,0 +1,274 @@
+// The executor on a driver in host memory: values, allocations, graph replay, binding, capture by the caller,
+// states, errors.
+#include "runtime/cuda/cuda_executor.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "ir/builder.h"
+#include "tests/runtime/cuda/fake_driver.h"
+
+using namespace tenon;
+using namespace tenon::cuda;
+
+namespace {
+
+using Floats = std::vector<float>;
+
+llvm::ArrayRef<char> bytes_of(const Floats& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+Floats floats_of(const std::vector<char>& bytes) {
+  Floats values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+// y = x * w in the arena, z = y + s + count as output, s <- z, and x itself as a second output.
+std::shared_ptr<Plan> make_plan() {
+  const Type type{DType::kF32, {4}};
+  auto graph = std::make_shared<Graph>();
+  Builder builder(*graph);
+  Value* x = builder.source(Op::kInput, "x", type);
+  Value* w = builder.source(Op::kWeight, "w", type);
+  Value* s = builder.source(Op::kState, "s", type);
+  Value* y = builder.make(Op::kMul, {x, w});
+  Value* z = builder.make(Op::kAdd, {y, s});
+  graph->add_output("z", z);
+  graph->add_output("same", x);
+  graph->add_state_update(s->node(), z);
+
+  auto plan = std::make_shared<Plan>();
+  plan->buffers = {{Buffer::kInput, "x", type, 16, 0, x->node()},
+                   {Buffer::kWeight, "w", type, 16, 0, w->node()},
+                   {Buffer::kState, "s", type, 16, 0, s->node()},
+                   {Buffer::kArena, "", type, 16, 256, nullptr},
+                   {Buffer::kOutput, "z", type, 16, 0, nullptr}};
+  plan->graph = graph;
+  plan->arena_bytes = 512;
+  plan->outputs = {{"z", {4, 0}}, {"same", {0, 0}}};
+  plan->state_copies = {{2, {4, 0}}};
+  plan->kernels.resize(2);
+  plan->kernels[0].emitted.name = "scale";
+  plan->kernels[0].emitted.source = "scale source";
+  plan->kernels[0].emitted.arguments = {
+      {KernelArgument::kOperand, 0, 0}, {KernelArgument::kOperand, 1, 0}, {KernelArgument::kResult, 0, 0}};
+  plan->kernels[1].emitted.name = "add";
+  plan->kernels[1].emitted.source = "add source";
+  plan->kernels[1].emitted.shared_bytes = 100 * 1024;
+  plan->kernels[1].emitted.arguments = {{KernelArgument::kOperand, 0, 0},
+                                        {KernelArgument::kOperand, 1, 0},
+                                        {KernelArgument::kInt32, 0, 7},
+                                        {KernelArgument::kCounters, 0, 0},
+                                        {KernelArgument::kResult, 0, 0}};
+  plan->steps.resize(2);
+  plan->steps[0].kernel = 0;
+  plan->steps[0].arguments = {{0, 0}, {1, 0}, {3, 0}};
+  plan->steps[0].values = {0, 0, 0};
+  plan->steps[1].kernel = 1;
+  plan->steps[1].arguments = {{3, 0}, {2, 0}, {}, {}, {4, 0}};
+  plan->steps[1].values = {0, 0, 7, 0, 0};
+  plan->steps[1].counters = {3, 16};
+  return plan;
+}
+
+struct Bench {
+  FakeDriver driver;
+  int compiled = 0;
+  std::shared_ptr<CudaDevice> device;
+  std::shared_ptr<DeviceStore> store;
+
+  Bench() {
+    driver.kernels["scale"] = {{8, 8, 8}, [](const LaunchConfig&, void** p) {
+                                 const auto [x, w, y] = std::tuple{at(p, 0), at(p, 1), at(p, 2)};
+                                 for (int i = 0; i < 4; ++i) y[i] = x[i] * w[i];
+                               }};
+    driver.kernels["add"] = {{8, 8, 4, 8, 8}, [](const LaunchConfig& config, void** p) {
+                               CHECK(config.shared_bytes == 100 * 1024);
+                               CHECK(*at(p, 3) == 0);  // the counter is zero at first
+                               const int number = *static_cast<int*>(p[2]);
+                               for (int i = 0; i < 4; ++i)
+                                 at(p, 4)[i] = at(p, 0)[i] + at(p, 1)[i] + static_cast<float>(number);
+                             }};
+    device = std::make_shared<CudaDevice>(
+        driver.api(), 0,
+        [this](const std::vector<CompileRequest>& requests) {
+          compiled += static_cast<int>(requests.size());
+          for (const CompileRequest& request : requests) CHECK(request.arch == "sm_90a");
+          return std::vector<CompiledKernel>(requests.size());
+        },
+        LibrarySearch{});
+    static const Floats weights = {1, 2, 3, 4};
+    store = std::make_shared<DeviceStore>(device, HostWeights{[](const Buffer& buffer) {
+                                                                CHECK(buffer.name == "w");
+                                                                return bytes_of(weights);
+                                                              },
+                                                              {}});
+  }
+  ~Bench() {
+    store.reset();
+    device.reset();
+    CHECK(driver.allocated_bytes == 0);
+    CHECK(driver.live_objects == 0);
+  }
+  static float* at(void** parameters, int i) { return *static_cast<float**>(parameters[i]); }
+};
+
+}  // namespace
+
+TEST_CASE("a run computes outputs, copies what is no kernel's result, and carries the state on") {
+  Bench bench;
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  executor.write_input("x", bytes_of({1, 1, 1, 2}));
+  executor.run();
+  CHECK(floats_of(executor.read_output("z")) == Floats{8, 9, 10, 15});
+  CHECK(floats_of(executor.read_output("same")) == Floats{1, 1, 1, 2});
+  executor.run();
+  CHECK(floats_of(executor.read_output("z")) == Floats{16, 18, 20, 30});
+  CHECK(floats_of(bench.store->read_state(executor.plan().buffers[2])) == Floats{16, 18, 20, 30});
+  bench.store->reset_states();
+  executor.run();
+  CHECK(floats_of(executor.read_output("z")) == Floats{8, 9, 10, 15});
+  bench.store->write_state(executor.plan().buffers[2], bytes_of({1, 0, 0, 0}));
+  executor.run();
+  CHECK(floats_of(executor.read_output("z")) == Floats{9, 9, 10, 15});
+  CHECK(bench.driver.count("cuFuncSetAttribute") == 1);  // of the kernel above 48 KB alone
+}
+
+TEST_CASE("runs replay one captured graph") {
+  Bench bench;
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  executor.prepare();
+  CHECK(bench.driver.count("cuGraphInstantiate") == 1);
+  CHECK(bench.driver.count("launch scale") == 1);  // into the capture
+  bench.driver.calls.clear();
+  executor.run();
+  executor.run();
+  CHECK(bench.driver.calls == std::vector<std::string>{"cuGraphLaunch", "cuStreamSynchronize",
+                                                       "cuGraphLaunch", "cuStreamSynchronize"});
+}
+
+TEST_CASE("enqueue neither allocates nor waits, with the application's own memory") {
+  Bench bench;
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  alignas(16) float x[4] = {2, 2, 2, 2}, z[4] = {}, other[4] = {};
+  executor.bind_input("x", reinterpret_cast<DevicePointer>(x));
+  executor.bind_output("z", reinterpret_cast<DevicePointer>(z));
+  CHECK_THROWS_WITH_AS(executor.enqueue(nullptr), doctest::Contains("enqueue before prepare"), Error);
+  executor.prepare();
+  bench.driver.calls.clear();
+  executor.enqueue(nullptr);
+  CHECK(bench.driver.calls == std::vector<std::string>{"cuGraphLaunch"});
+  CHECK(Floats(z, z + 4) == Floats{9, 11, 13, 15});
+
+  // Another pointer: launches one by one until the next prepare, still without allocation.
+  executor.bind_output("z", reinterpret_cast<DevicePointer>(other));
+  bench.driver.calls.clear();
+  executor.enqueue(nullptr);
+  CHECK(bench.driver.calls ==
+        std::vector<std::string>{"launch scale", "launch add", "cuMemcpyDtoDAsync", "cuMemcpyDtoDAsync"});
+  CHECK(Floats(other, other + 4) == Floats{18, 22, 26, 30});
+  executor.prepare();
+  bench.driver.calls.clear();
+  executor.enqueue(nullptr);
+  CHECK(bench.driver.calls == std::vector<std::string>{"cuGraphLaunch"});
+}
+
+TEST_CASE("inside the caller's capture the launches themselves are captured") {
+  Bench bench;
+  const DriverApi& api = bench.driver.api();
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  executor.write_input("x", bytes_of({1, 1, 1, 1}));
+  const OwnedStream stream = bench.device->context().make_stream();
+  bench.driver.calls.clear();
+  TENON_CUDA(api, cuStreamBeginCapture_v2, stream.get(), kCaptureThreadLocal);
+  executor.enqueue(stream.get());
+  GraphHandle graph = nullptr;
+  TENON_CUDA(api, cuStreamEndCapture, stream.get(), &graph);
+  CHECK(bench.driver.calls == std::vector<std::string>{"cuStreamBeginCapture", "launch scale", "launch add",
+                                                       "cuMemcpyDtoDAsync", "cuMemcpyDtoDAsync",
+                                                       "cuStreamEndCapture"});
+  GraphExec exec = nullptr;
+  TENON_CUDA(api, cuGraphInstantiateWithFlags, &exec, graph, 0);
+  TENON_CUDA(api, cuGraphLaunch, exec, nullptr);
+  CHECK(floats_of(executor.read_output("z")) == Floats{8, 9, 10, 11});
+  api.cuGraphExecDestroy(exec);
+  api.cuGraphDestroy(graph);
+}
+
+TEST_CASE("two plans share kernels, weights and states") {
+  Bench bench;
+  CudaExecutor one(bench.device, bench.store, make_plan()), two(bench.device, bench.store, make_plan());
+  CHECK(bench.compiled == 2);
+  one.write_input("x", bytes_of({1, 1, 1, 1}));
+  two.write_input("x", bytes_of({0, 0, 0, 0}));
+  const int64_t bytes = bench.store->bytes();
+  CHECK(bytes == 32);
+  one.run();
+  two.run();
+  CHECK(floats_of(two.read_output("z")) == Floats{15, 16, 17, 18});
+  CHECK(bench.store->bytes() == bytes);
+}
+
+TEST_CASE("adopted weights and states are used in place") {
+  Bench bench;
+  alignas(16) float weight[4] = {10, 10, 10, 10}, state[4] = {1, 2, 3, 4};
+  bench.store->adopt("w", reinterpret_cast<DevicePointer>(weight));
+  bench.store->adopt("s", reinterpret_cast<DevicePointer>(state));
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  executor.write_input("x", bytes_of({1, 1, 1, 1}));
+  executor.run();
+  CHECK(Floats(state, state + 4) == Floats{18, 19, 20, 21});
+  CHECK(bench.store->bytes() == 0);
+}
+
+TEST_CASE("single steps and timings") {
+  Bench bench;
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  executor.write_input("x", bytes_of({3, 3, 3, 3}));
+  executor.run_step(0);
+  CHECK(floats_of(executor.read({3, 0}, 16)) == Floats{3, 6, 9, 12});
+  CHECK(floats_of(executor.read({3, 8}, 8)) == Floats{9, 12});
+  const Timing timing = executor.measure(5);
+  CHECK(timing.run_us == doctest::Approx(1500));
+  CHECK(timing.step_us == std::vector<double>{1500, 1500});
+}
+
+TEST_CASE("launches without work are left out") {
+  Bench bench;
+  auto plan = make_plan();
+  plan->steps[0].grid[1] = 0;
+  CudaExecutor executor(bench.device, bench.store, plan);
+  executor.prepare();
+  CHECK(bench.driver.count("launch scale") == 0);
+  CHECK(bench.driver.count("launch add") == 1);
+}
+
+TEST_CASE("errors say what was wanted") {
+  Bench bench;
+  CudaExecutor executor(bench.device, bench.store, make_plan());
+  CHECK_THROWS_WITH_AS(executor.bind_input("nope", 16), doctest::Contains("the model has no input 'nope'"),
+                       Error);
+  CHECK_THROWS_WITH_AS(executor.bind_output("nope", 16), doctest::Contains("the model has no output 'nope'"),
+                       Error);
+  CHECK_THROWS_WITH_AS(bench.store->adopt("w", 24), doctest::Contains("'w' is not 16-byte aligned"), Error);
+  CHECK_THROWS_WITH_AS(executor.bind_input("x", 8), doctest::Contains("'x' is not 16-byte aligned"), Error);
+  bench.driver.fail_allocation = true;
+  CHECK_THROWS_WITH_AS(executor.prepare(),
+                       doctest::Contains("512 bytes for the arena): CUDA_ERROR_OUT_OF_MEMORY"), Error);
+  bench.driver.fail_allocation = false;
+  executor.prepare();
+
+  auto wrong = make_plan();
+  wrong->kernels[0].emitted.name = "absent";
+  wrong->kernels[0].emitted.source = "absent source";
+  CHECK_THROWS_WITH_AS(CudaExecutor(bench.device, bench.store, wrong),
+                       doctest::Contains("kernel absent): CUDA_ERROR_NOT_FOUND"), Error);
+
+  auto product = make_plan();
+  product->kernels[0].emitted.source.clear();
+  product->kernels[0].emitted.product.m = product->kernels[0].emitted.product.n =
+      product->kernels[0].emitted.product.k = 4;
+  CHECK_THROWS_AS(CudaExecutor(bench.device, bench.store, product), Error);
+}
