@@ -36,10 +36,12 @@ int64_t attention_flops(const Node& node) {
   int64_t heads = q.shape[0].extent() * q.shape[1].extent(), tq = q.shape[2].extent(),
           tk = k.shape[2].extent();
   int64_t scores = tq * tk;
-  if (node.attributes.flag("causal") && !node.attributes.flag("offset")) {
-    int64_t offset = node.attributes.integer("offset_value"), seen = 0;
-    for (int64_t i = 0; i < tq; ++i) seen += std::clamp<int64_t>(i + offset + 1, 0, tk);
-    scores = seen;
+  const Value* offset = optional_operand(node, "offset");
+  bool known = !offset || offset->node()->op() == Op::kConstant;
+  if (node.attributes.flag("causal") && known) {
+    int64_t shift = offset ? static_cast<int64_t>(offset->node()->attributes.number("value")) : 0;
+    scores = 0;
+    for (int64_t i = 0; i < tq; ++i) scores += std::clamp<int64_t>(i + shift + 1, 0, tk);
   }
   return 2 * heads * scores * (q.shape[3].extent() + v.shape[3].extent());
 }

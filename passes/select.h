@@ -16,8 +16,9 @@ enum class Policy { kAuto, kFused, kLibrary };
 /// What was decided for one region key. Shared by all sites with that key.
 struct Decision {
   std::vector<Candidate>
-      candidates;   ///< of every family that accepts, cheapest first, why_not filled for every loser
-  int chosen = -1;  ///< index into candidates
+      candidates;  ///< of every family that accepts, cheapest first, why_not filled for every loser
+  std::vector<std::string> refusals;  ///< "gemm: ..." of the families that do not take the region
+  int chosen = -1;                    ///< index into candidates
   double adjusted_us =
       0;  ///< the chosen candidate's cost with its band of uncertainty, as the cover counted it
 };
@@ -36,6 +37,7 @@ struct LostCover {
   std::string what;  ///< "library product + elementwise kernel"
   double us = 0;
   std::string why;
+  std::shared_ptr<const Decision> decision;
 };
 
 struct Selection {
