@@ -1,79 +1,73 @@
-// Opening a GPU and loading kernels onto it.
+// Adapts the executor to the interface of devices: tensors in, tensors out.
 #include "runtime/cuda/cuda_device.h"
 
-#include <algorithm>
-
-#include "codegen/embedded.h"
+#include <cassert>
+#include <chrono>
 
 namespace tenon::cuda {
+namespace {
 
-std::shared_ptr<CudaDevice> CudaDevice::open(int ordinal) {
-  const Machine machine = describe_machine();
-  if (!machine.api || machine.gpus.empty())
-    throw machine_error(machine.driver_problem, "`tenon doctor` says more");
-  if (ordinal < 0 || ordinal >= static_cast<int>(machine.gpus.size()))
-    throw machine_error("there is no cuda:" + std::to_string(ordinal) + "; this machine has " +
-                        std::to_string(machine.gpus.size()) + " GPU(s)");
-  auto nvrtc = std::make_shared<const Nvrtc>(machine.nvrtc);
-  const KernelCompiler compiler = [nvrtc](const std::vector<CompileRequest>& requests) {
-    return nvrtc->compile_all(requests, embedded_templates());
-  };
-  return std::make_shared<CudaDevice>(*machine.api, ordinal, compiler, machine.cublaslt);
+llvm::ArrayRef<char> bytes_of(const Tensor& tensor) {
+  return {reinterpret_cast<const char*>(tensor.data()), static_cast<size_t>(tensor.bytes())};
 }
 
-CudaDevice::CudaDevice(const DriverApi& api, int ordinal, KernelCompiler compiler, LibrarySearch library)
-    : api_(api),
-      gpu_(describe_gpu(api_, ordinal)),
-      context_(api_, ordinal),
-      compiler_(std::move(compiler)),
-      library_search_(std::move(library)) {}
+}  // namespace
 
-CublasLt& CudaDevice::library() {
-  if (!library_) library_.emplace(library_search_);
-  return *library_;
-}
-
-std::vector<std::shared_ptr<const LoadedKernel>> CudaDevice::load(const Plan& plan) {
-  std::vector<const EmittedKernel*> missing;
-  std::vector<CompileRequest> requests;
-  for (const Kernel& kernel : plan.kernels) {
-    const EmittedKernel& emitted = kernel.emitted;
-    if (emitted.source.empty() || loaded_.count(emitted.source)) continue;
-    missing.push_back(&emitted);
-    requests.push_back({emitted.name + ".cu", emitted.source, gpu_.arch(), true});
+void check_cache_writes(const Graph& graph, const TensorMap& inputs) {
+  for (const Node& node : graph.nodes()) {
+    if (node.op() != Op::kCacheWrite || node.operand(2)->node()->op() != Op::kInput) continue;
+    const Tensor& position = inputs.at(node.operand(2)->node()->attributes.string("name").str());
+    const int64_t capacity = node.operand(0)->type().shape[2].extent(),
+                  rows = node.operand(1)->type().shape[2].extent();
+    for (int64_t i = 0; i < position.elements(); ++i)
+      if (const int64_t first = position.integer_at(i); first < 0 || first + rows > capacity)
+        throw Error("a cache write of " + std::to_string(rows) + " rows at position " +
+                        std::to_string(first) + " passes the cache's capacity of " + std::to_string(capacity),
+                    node.location);
   }
-  const std::vector<CompiledKernel> compiled =
-      requests.empty() ? std::vector<CompiledKernel>() : compiler_(requests);
-  const ContextScope scope(context_);
-  for (size_t i = 0; i < missing.size(); ++i)
-    loaded_[missing[i]->source] = load_one(*missing[i], compiled[i]);
+}
 
-  std::vector<std::shared_ptr<const LoadedKernel>> result;
-  for (const Kernel& kernel : plan.kernels)
-    result.push_back(kernel.emitted.source.empty() ? nullptr : loaded_.at(kernel.emitted.source));
+CudaProgram::CudaProgram(const Graph& graph, std::unique_ptr<CudaExecutor> executor)
+    : graph_(graph), executor_(std::move(executor)) {
+  executor_->prepare();
+}
+
+RunResult CudaProgram::run(const TensorMap& inputs) {
+  check_cache_writes(graph_, inputs);
+  const auto start = std::chrono::steady_clock::now();
+  for (const Buffer& buffer : executor_->plan().buffers)
+    if (buffer.kind == Buffer::kInput) executor_->write_input(buffer.name, bytes_of(inputs.at(buffer.name)));
+  RunResult result;
+  result.device_us = executor_->run();
+  for (const Graph::Output& output : executor_->plan().graph->outputs()) {
+    Tensor tensor = Tensor::uninitialised(output.value->type());
+    executor_->read_output(
+        output.name, {reinterpret_cast<char*>(tensor.mutable_data()), static_cast<size_t>(tensor.bytes())});
+    result.outputs.push_back(std::move(tensor));
+  }
+  result.wall_us =
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
 
-std::shared_ptr<const LoadedKernel> CudaDevice::load_one(const EmittedKernel& kernel,
-                                                         const CompiledKernel& compiled) const {
-  auto loaded = std::make_shared<LoadedKernel>();
-  loaded->resources = compiled.resources;
-  loaded->module = context_.load_module(compiled.cubin, kernel.name);
-  const auto check = [&](DriverStatus status, const char* call) {
-    api_.check(status, call, "kernel " + kernel.name);
-  };
-  check(api_.cuModuleGetFunction(&loaded->function, loaded->module.get(), kernel.name.c_str()),
-        "cuModuleGetFunction");
-  // Without this the driver allows 48 KB, with it what the card has.
-  if (kernel.shared_bytes > 48 * 1024)
-    check(api_.cuFuncSetAttribute(loaded->function, kMaxDynamicSharedBytes,
-                                  static_cast<int>(kernel.shared_bytes)),
-          "cuFuncSetAttribute");
-  const int cluster = kernel.cluster[0] * kernel.cluster[1] * kernel.cluster[2];
-  constexpr int kPortableCluster = 8;
-  if (cluster > kPortableCluster)
-    check(api_.cuFuncSetAttribute(loaded->function, kNonPortableClusterAllowed, 1), "cuFuncSetAttribute");
-  return loaded;
+std::unique_ptr<CudaDevice> CudaDevice::open(int ordinal) {
+  return std::make_unique<CudaDevice>(GpuContext::open(ordinal));
+}
+
+std::string CudaDevice::description() const {
+  return "cuda:" + std::to_string(gpu_->gpu().ordinal) + " (" + gpu_->gpu().name + ")";
+}
+
+std::shared_ptr<Residents> CudaDevice::hold(const TensorMap& weights, const TensorMap& state) {
+  return std::make_shared<DeviceStore>(gpu_, weights, state);
+}
+
+std::unique_ptr<Program> CudaDevice::prepare(const Graph& graph, const Plan* plan,
+                                             std::shared_ptr<Residents> residents) {
+  assert(plan && "needs_plan() says so");
+  auto store = std::dynamic_pointer_cast<DeviceStore>(std::move(residents));
+  assert(store && "residents of another device");
+  return std::make_unique<CudaProgram>(graph, std::make_unique<CudaExecutor>(gpu_, std::move(store), *plan));
 }
 
 }  // namespace tenon::cuda

@@ -1,61 +1,45 @@
-// One GPU ready to work: driver, context, compiler, library, and the kernels loaded so far.
+// The NVIDIA GPU as one of Tenon's devices.
 #pragma once
-#include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "codegen/plan.h"
-#include "runtime/cuda/cublaslt.h"
-#include "runtime/cuda/handles.h"
-#include "runtime/cuda/machine.h"
-#include "runtime/cuda/nvrtc.h"
+#include "runtime/cuda/cuda_executor.h"
+#include "runtime/device.h"
 
 namespace tenon::cuda {
 
-/// Turns sources into cubins: NVRTC with the embedded templates, or a cache before it.
-using KernelCompiler = std::function<std::vector<CompiledKernel>(const std::vector<CompileRequest>&)>;
-
-/// A kernel on the device. Shared by all plans whose kernels have equal sources.
-struct LoadedKernel {
-  OwnedModule module;
-  Function function = nullptr;
-  KernelResources resources;
-};
-
-/// Thread-compatible: one thread at a time. Whatever it makes must not outlive it.
-class CudaDevice {
+/// A plan at work behind the common interface; the executor is for those who know that it is a GPU.
+class CudaProgram : public Program {
  public:
-  /// Opens GPU `ordinal` of this machine. Throws Error (status kMachineCannot): no driver, no such GPU.
-  static std::shared_ptr<CudaDevice> open(int ordinal);
-  /// The parts given, for tests and for callers with a compiler of their own.
-  CudaDevice(const DriverApi& api, int ordinal, KernelCompiler compiler, LibrarySearch library);
-  CudaDevice(const CudaDevice&) = delete;
-  CudaDevice& operator=(const CudaDevice&) = delete;
-
-  const Gpu& gpu() const { return gpu_; }
-  const DriverApi& api() const { return api_; }
-  const PrimaryContext& context() const { return context_; }
-
-  /// The plan's kernels, in its order; null where a kernel has no source (library products). Compiles what
-  /// was not loaded before, all at once. Throws Error with the compiler's or the driver's words.
-  std::vector<std::shared_ptr<const LoadedKernel>> load(const Plan& plan);
-  /// cuBLASLt, opened when first wanted. Throws Error where it is absent.
-  CublasLt& library();
+  /// `graph` is the model's, for what must be checked on the host before a run.
+  CudaProgram(const Graph& graph, std::unique_ptr<CudaExecutor> executor);
+  RunResult run(const TensorMap& inputs) override;
+  CudaExecutor& executor() { return *executor_; }
 
  private:
-  std::shared_ptr<const LoadedKernel> load_one(const EmittedKernel& kernel,
-                                               const CompiledKernel& compiled) const;
-
-  DriverApi api_;
-  Gpu gpu_;
-  PrimaryContext context_;
-  KernelCompiler compiler_;
-  LibrarySearch library_search_;
-  std::optional<CublasLt> library_;
-  std::map<std::string, std::shared_ptr<const LoadedKernel>> loaded_;  // by source
+  const Graph& graph_;
+  std::unique_ptr<CudaExecutor> executor_;
 };
+
+class CudaDevice : public Device {
+ public:
+  explicit CudaDevice(std::shared_ptr<GpuContext> gpu) : gpu_(std::move(gpu)) {}
+  /// Opens GPU `ordinal`. Throws Error (the machine cannot).
+  static std::unique_ptr<CudaDevice> open(int ordinal);
+
+  std::string description() const override;
+  std::shared_ptr<Residents> hold(const TensorMap& weights, const TensorMap& state) override;
+  std::unique_ptr<Program> prepare(const Graph& graph, const Plan* plan,
+                                   std::shared_ptr<Residents> residents) override;
+  bool needs_plan() const override { return true; }
+  GpuContext& gpu() { return *gpu_; }
+
+ private:
+  std::shared_ptr<GpuContext> gpu_;
+};
+
+/// Throws Error, with the node's place, where a cache write of `graph` whose position is an input would pass
+/// the cache's capacity.
+void check_cache_writes(const Graph& graph, const TensorMap& inputs);
 
 }  // namespace tenon::cuda

@@ -31,7 +31,7 @@ int common_alignment(const Plan& plan, int kernel) {
   return static_cast<int>(all & (~all + 1));
 }
 
-double median(std::vector<float> values) {
+double median(std::vector<double> values) {
   assert(!values.empty());
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];
@@ -39,30 +39,27 @@ double median(std::vector<float> values) {
 
 }  // namespace
 
-CudaExecutor::CudaExecutor(std::shared_ptr<CudaDevice> device, std::shared_ptr<DeviceStore> store,
-                           std::shared_ptr<const Plan> plan)
-    : device_(std::move(device)),
-      store_(std::move(store)),
-      plan_(std::move(plan)),
-      kernels_(device_->load(*plan_)) {
-  const ContextScope scope(device_->context());
-  stream_ = device_->context().make_stream();
-  addresses_.assign(plan_->buffers.size(), 0);
-  products_.resize(plan_->kernels.size());
-  for (size_t i = 0; i < plan_->kernels.size(); ++i) {
-    const EmittedKernel& emitted = plan_->kernels[i].emitted;
+CudaExecutor::CudaExecutor(std::shared_ptr<GpuContext> gpu, std::shared_ptr<DeviceStore> store,
+                           const Plan& plan)
+    : gpu_(std::move(gpu)), store_(std::move(store)), plan_(plan), kernels_(gpu_->load(plan_)) {
+  const ContextScope scope(gpu_->context());
+  stream_ = gpu_->context().make_stream();
+  start_ = gpu_->context().make_event();
+  stop_ = gpu_->context().make_event();
+  addresses_.assign(plan_.buffers.size(), 0);
+  products_.resize(plan_.kernels.size());
+  for (size_t i = 0; i < plan_.kernels.size(); ++i) {
+    const EmittedKernel& emitted = plan_.kernels[i].emitted;
     if (emitted.source.empty() && !is_empty(emitted.product))
-      products_[i] =
-          device_->library().prepare(emitted.product, common_alignment(*plan_, static_cast<int>(i)));
+      products_[i] = gpu_->library().prepare(emitted.product, common_alignment(plan_, static_cast<int>(i)));
   }
 }
 
 CudaExecutor::~CudaExecutor() = default;
 
 int CudaExecutor::input_buffer(llvm::StringRef name) const {
-  for (size_t i = 0; i < plan_->buffers.size(); ++i)
-    if (plan_->buffers[i].kind == Buffer::kInput && name == plan_->buffers[i].name)
-      return static_cast<int>(i);
+  for (size_t i = 0; i < plan_.buffers.size(); ++i)
+    if (plan_.buffers[i].kind == Buffer::kInput && name == plan_.buffers[i].name) return static_cast<int>(i);
   throw Error("the model has no input '" + name.str() + "'");
 }
 
@@ -78,7 +75,7 @@ void CudaExecutor::bind_input(llvm::StringRef name, DevicePointer pointer) {
 
 void CudaExecutor::bind_output(llvm::StringRef name, DevicePointer pointer) {
   require_alignment(name, pointer);
-  if (!plan_->outputs.count(name.str())) throw Error("the model has no output '" + name.str() + "'");
+  if (!plan_.outputs.count(name.str())) throw Error("the model has no output '" + name.str() + "'");
   bound_outputs_[name.str()] = pointer;
   if (!prepared_) return;
   place_outputs();
@@ -86,26 +83,26 @@ void CudaExecutor::bind_output(llvm::StringRef name, DevicePointer pointer) {
 }
 
 void CudaExecutor::place_buffers() {
-  const PrimaryContext& context = device_->context();
-  if (!arena_ && plan_->arena_bytes > 0) {
-    arena_ = context.allocate(plan_->arena_bytes, "the arena");
+  const PrimaryContext& context = gpu_->context();
+  if (!arena_ && plan_.arena_bytes > 0) {
+    arena_ = context.allocate(plan_.arena_bytes, "the arena");
     // Counters of kernels are zero at first and left zero by every launch.
-    TENON_CUDA(device_->api(), cuMemsetD8Async, arena_.get(), 0, plan_->arena_bytes, stream_.get());
+    TENON_CUDA(gpu_->api(), cuMemsetD8Async, arena_.get(), 0, plan_.arena_bytes, stream_.get());
   }
   const bool uses_library =
       std::any_of(products_.begin(), products_.end(), [](const auto& product) { return product != nullptr; });
   if (uses_library && !library_workspace_)
     library_workspace_ = context.allocate(kLibraryWorkspaceBytes, "cuBLASLt's workspace");
 
-  std::vector<bool> used(plan_->buffers.size(), false);
-  for (const Step& step : plan_->steps)
+  std::vector<bool> used(plan_.buffers.size(), false);
+  for (const Step& step : plan_.steps)
     for (const BufferRef& place : step.arguments)
       if (place.buffer >= 0) used[place.buffer] = true;
-  for (const auto& [state, from] : plan_->state_copies) used[state] = used[from.buffer] = true;
-  for (const auto& [name, from] : plan_->outputs) used[from.buffer] = true;
+  for (const auto& [state, from] : plan_.state_copies) used[state] = used[from.buffer] = true;
+  for (const auto& [name, from] : plan_.outputs) used[from.buffer] = true;
 
-  for (size_t i = 0; i < plan_->buffers.size(); ++i) {
-    const Buffer& buffer = plan_->buffers[i];
+  for (size_t i = 0; i < plan_.buffers.size(); ++i) {
+    const Buffer& buffer = plan_.buffers[i];
     if (buffer.kind == Buffer::kArena) addresses_[i] = arena_.get() + buffer.offset;
     if (!used[i]) continue;
     if (buffer.kind == Buffer::kWeight) addresses_[i] = store_->weight(buffer);
@@ -115,20 +112,20 @@ void CudaExecutor::place_buffers() {
       addresses_[i] = own_memory_.back().get();
     }
   }
-  for (const Packing& packing : plan_->packings)
-    if (used[packing.output]) addresses_[packing.output] = store_->packed(*plan_, packing);
+  for (const Packing& packing : plan_.packings)
+    if (used[packing.output]) addresses_[packing.output] = store_->packed(plan_, packing);
 }
 
 // An output is a kernel's own result in a buffer of its own, or a copy of a value that lives elsewhere.
 void CudaExecutor::place_outputs() {
   output_copies_.clear();
-  for (const Graph::Output& output : plan_->graph->outputs()) {
-    const BufferRef from = plan_->outputs.at(output.name);
-    const Buffer& buffer = plan_->buffers[from.buffer];
+  for (const Graph::Output& output : plan_.graph->outputs()) {
+    const BufferRef from = plan_.outputs.at(output.name);
+    const Buffer& buffer = plan_.buffers[from.buffer];
     const int64_t bytes = output.value->type().bytes();
     DevicePointer& target = bound_outputs_[output.name];
     if (!target && bytes > 0) {
-      own_memory_.push_back(device_->context().allocate(bytes, "the output " + output.name));
+      own_memory_.push_back(gpu_->context().allocate(bytes, "the output " + output.name));
       target = own_memory_.back().get();
     }
     if (buffer.kind == Buffer::kOutput && buffer.name == output.name && from.offset == 0)
@@ -139,7 +136,7 @@ void CudaExecutor::place_outputs() {
 }
 
 void CudaExecutor::resolve_kernel(Launch& launch, const Step& step) {
-  const EmittedKernel& emitted = plan_->kernels[step.kernel].emitted;
+  const EmittedKernel& emitted = plan_.kernels[step.kernel].emitted;
   launch.function = kernels_[step.kernel]->function;
   launch.empty = step.grid[0] == 0 || step.grid[1] == 0 || step.grid[2] == 0;
   assert(step.arguments.size() == emitted.arguments.size() && step.values.size() == emitted.arguments.size());
@@ -175,7 +172,7 @@ void CudaExecutor::resolve_kernel(Launch& launch, const Step& step) {
 }
 
 void CudaExecutor::resolve_product(Launch& launch, const Step& step) {
-  const LibraryProduct& product = plan_->kernels[step.kernel].emitted.product;
+  const LibraryProduct& product = plan_.kernels[step.kernel].emitted.product;
   const auto argument = [&](int index) { return index < 0 ? 0 : address(step.arguments[index]); };
   launch.product = products_[step.kernel].get();
   launch.empty = launch.product == nullptr;
@@ -186,7 +183,7 @@ void CudaExecutor::resolve_product(Launch& launch, const Step& step) {
 void CudaExecutor::resolve() {
   graph_.reset();
   launches_.clear();
-  for (const Step& step : plan_->steps) {
+  for (const Step& step : plan_.steps) {
     launches_.push_back(std::make_unique<Launch>());
     if (kernels_[step.kernel])
       resolve_kernel(*launches_.back(), step);
@@ -198,25 +195,25 @@ void CudaExecutor::resolve() {
 void CudaExecutor::launch(const Launch& launch, Stream stream) {
   if (launch.empty) return;
   if (launch.product)
-    return device_->library().enqueue(*launch.product, launch.pointers, library_workspace_.get(), stream);
+    return gpu_->library().enqueue(*launch.product, launch.pointers, library_workspace_.get(), stream);
   LaunchConfig config = launch.config;
   config.stream = stream;
-  TENON_CUDA(device_->api(), cuLaunchKernelEx, &config, launch.function,
+  TENON_CUDA(gpu_->api(), cuLaunchKernelEx, &config, launch.function,
              const_cast<void**>(launch.parameters.data()), nullptr);
 }
 
 void CudaExecutor::enqueue_steps(Stream stream) {
-  const DriverApi& api = device_->api();
+  const DriverApi& api = gpu_->api();
   for (const auto& step : launches_) launch(*step, stream);
-  for (const auto& [state, from] : plan_->state_copies)
-    if (const int64_t bytes = plan_->buffers[state].bytes)
+  for (const auto& [state, from] : plan_.state_copies)
+    if (const int64_t bytes = plan_.buffers[state].bytes)
       TENON_CUDA(api, cuMemcpyDtoDAsync_v2, addresses_[state], address(from), bytes, stream);
   for (const OutputCopy& copy : output_copies_)
     TENON_CUDA(api, cuMemcpyDtoDAsync_v2, copy.to, address(copy.from), copy.bytes, stream);
 }
 
 void CudaExecutor::capture() {
-  const DriverApi& api = device_->api();
+  const DriverApi& api = gpu_->api();
   TENON_CUDA(api, cuStreamBeginCapture_v2, stream_.get(), kCaptureThreadLocal);
   GraphHandle captured = nullptr;
   try {
@@ -227,14 +224,14 @@ void CudaExecutor::capture() {
     throw;
   }
   TENON_CUDA(api, cuStreamEndCapture, stream_.get(), &captured);
-  const OwnedGraph graph(device_->context().ref(), captured);
+  const OwnedGraph graph(gpu_->context().ref(), captured);
   GraphExec exec = nullptr;
   TENON_CUDA(api, cuGraphInstantiateWithFlags, &exec, graph.get(), 0);
-  graph_ = OwnedGraphExec(device_->context().ref(), exec);
+  graph_ = OwnedGraphExec(gpu_->context().ref(), exec);
 }
 
 void CudaExecutor::prepare() {
-  const ContextScope scope(device_->context());
+  const ContextScope scope(gpu_->context());
   place_buffers();
   place_outputs();
   wait();
@@ -245,8 +242,8 @@ void CudaExecutor::prepare() {
 
 void CudaExecutor::enqueue(Stream stream) {
   if (!prepared_) throw Error("enqueue before prepare");
-  const DriverApi& api = device_->api();
-  const ContextScope scope(device_->context());
+  const DriverApi& api = gpu_->api();
+  const ContextScope scope(gpu_->context());
   int capturing = 0;
   TENON_CUDA(api, cuStreamIsCapturing, stream, &capturing);
   if (graph_ && !capturing)
@@ -255,85 +252,82 @@ void CudaExecutor::enqueue(Stream stream) {
     enqueue_steps(stream);
 }
 
-void CudaExecutor::wait() { TENON_CUDA(device_->api(), cuStreamSynchronize, stream_.get()); }
+void CudaExecutor::wait() { TENON_CUDA(gpu_->api(), cuStreamSynchronize, stream_.get()); }
 
-void CudaExecutor::run() {
+double CudaExecutor::run() {
   if (!prepared_ || !graph_) prepare();
-  const ContextScope scope(device_->context());
+  const ContextScope scope(gpu_->context());
+  const DriverApi& api = gpu_->api();
+  TENON_CUDA(api, cuEventRecord, start_.get(), stream_.get());
   enqueue(stream_.get());
+  TENON_CUDA(api, cuEventRecord, stop_.get(), stream_.get());
   wait();
+  float milliseconds = 0;
+  TENON_CUDA(api, cuEventElapsedTime, &milliseconds, start_.get(), stop_.get());
+  return milliseconds * 1000;
 }
 
 void CudaExecutor::write_input(llvm::StringRef name, llvm::ArrayRef<char> bytes) {
   if (!prepared_) prepare();
   const int buffer = input_buffer(name);
-  assert(static_cast<int64_t>(bytes.size()) == plan_->buffers[buffer].bytes);
+  assert(static_cast<int64_t>(bytes.size()) == plan_.buffers[buffer].bytes);
   if (bytes.empty() || !addresses_[buffer]) return;  // an unused input has no memory
-  const ContextScope scope(device_->context());
-  TENON_CUDA(device_->api(), cuMemcpyHtoDAsync_v2, addresses_[buffer], bytes.data(), bytes.size(),
+  const ContextScope scope(gpu_->context());
+  TENON_CUDA(gpu_->api(), cuMemcpyHtoDAsync_v2, addresses_[buffer], bytes.data(), bytes.size(),
              stream_.get());
   wait();
 }
 
-std::vector<char> CudaExecutor::read_output(llvm::StringRef name) {
-  for (const Graph::Output& output : plan_->graph->outputs())
-    if (name == output.name) return read_memory(bound_outputs_.at(output.name), output.value->type().bytes());
-  throw Error("the model has no output '" + name.str() + "'");
+void CudaExecutor::read_output(llvm::StringRef name, llvm::MutableArrayRef<char> bytes) {
+  const auto place = bound_outputs_.find(name.str());
+  if (place == bound_outputs_.end()) throw Error("the model has no output '" + name.str() + "'");
+  read_memory(place->second, bytes);
 }
 
-std::vector<char> CudaExecutor::read_memory(DevicePointer from, int64_t bytes) {
-  std::vector<char> result(bytes);
-  if (bytes == 0) return result;
-  const ContextScope scope(device_->context());
-  TENON_CUDA(device_->api(), cuMemcpyDtoHAsync_v2, result.data(), from, bytes, stream_.get());
+void CudaExecutor::read_memory(DevicePointer from, llvm::MutableArrayRef<char> bytes) {
+  if (bytes.empty()) return;
+  const ContextScope scope(gpu_->context());
+  TENON_CUDA(gpu_->api(), cuMemcpyDtoHAsync_v2, bytes.data(), from, bytes.size(), stream_.get());
   wait();
-  return result;
 }
 
 void CudaExecutor::run_step(int step) {
   if (!prepared_) prepare();
-  const ContextScope scope(device_->context());
+  const ContextScope scope(gpu_->context());
   launch(*launches_[step], stream_.get());
   wait();
 }
 
-std::vector<char> CudaExecutor::read(BufferRef place, int64_t bytes) {
-  return read_memory(address(place), bytes);
+void CudaExecutor::read(BufferRef place, llvm::MutableArrayRef<char> bytes) {
+  read_memory(address(place), bytes);
 }
 
 Timing CudaExecutor::measure(int repeats) {
+  Timing timing;
   run();  // graph ready, caches and clocks warm
-  const ContextScope scope(device_->context());
-  const DriverApi& api = device_->api();
-  std::vector<OwnedEvent> events;
-  for (size_t i = 0; i <= launches_.size(); ++i) events.push_back(device_->context().make_event());
-  const auto record = [&](size_t i) { TENON_CUDA(api, cuEventRecord, events[i].get(), stream_.get()); };
-  const auto elapsed_us = [&](size_t from, size_t to) {
-    float milliseconds = 0;
-    TENON_CUDA(api, cuEventElapsedTime, &milliseconds, events[from].get(), events[to].get());
-    return milliseconds * 1000;
-  };
+  std::vector<double> runs;
+  for (int repeat = 0; repeat < repeats; ++repeat) runs.push_back(run());
+  timing.run_us = median(runs);
 
-  std::vector<float> runs;
-  std::vector<std::vector<float>> steps(launches_.size());
-  for (int repeat = 0; repeat < repeats && events.size() > 1; ++repeat) {
-    record(0);
-    enqueue(stream_.get());
-    record(1);
-    wait();
-    runs.push_back(elapsed_us(0, 1));
-    record(0);
+  const ContextScope scope(gpu_->context());
+  const DriverApi& api = gpu_->api();
+  std::vector<OwnedEvent> events;
+  for (size_t i = 0; i <= launches_.size(); ++i) events.push_back(gpu_->context().make_event());
+  std::vector<std::vector<double>> steps(launches_.size());
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    TENON_CUDA(api, cuEventRecord, events[0].get(), stream_.get());
     for (size_t i = 0; i < launches_.size(); ++i) {
       launch(*launches_[i], stream_.get());
-      record(i + 1);
+      TENON_CUDA(api, cuEventRecord, events[i + 1].get(), stream_.get());
     }
     wait();
-    for (size_t i = 0; i < launches_.size(); ++i) steps[i].push_back(elapsed_us(i, i + 1));
+    for (size_t i = 0; i < launches_.size(); ++i) {
+      float milliseconds = 0;
+      TENON_CUDA(api, cuEventElapsedTime, &milliseconds, events[i].get(), events[i + 1].get());
+      steps[i].push_back(milliseconds * 1000);
+    }
   }
-  Timing timing;
-  if (runs.empty()) return timing;
-  timing.run_us = median(runs);
-  for (const std::vector<float>& step : steps) timing.step_us.push_back(median(step));
+  for (const std::vector<double>& step : steps) timing.step_us.push_back(median(step));
   return timing;
 }
 

@@ -19,12 +19,12 @@ struct Timing {
 /// overlap (they share the arena and the states).
 class CudaExecutor {
  public:
-  /// Compiles and loads what the device lacks. Throws Error: compiler, driver, library.
-  CudaExecutor(std::shared_ptr<CudaDevice> device, std::shared_ptr<DeviceStore> store,
-               std::shared_ptr<const Plan> plan);
+  /// Compiles and loads what the device lacks. `plan` outlives the executor. Throws Error: compiler, driver,
+  /// library.
+  CudaExecutor(std::shared_ptr<GpuContext> gpu, std::shared_ptr<DeviceStore> store, const Plan& plan);
   ~CudaExecutor();
-  const Plan& plan() const { return *plan_; }
-  CudaDevice& device() const { return *device_; }
+  const Plan& plan() const { return plan_; }
+  GpuContext& gpu() const { return *gpu_; }
 
   /// The application's own device memory for an input or an output, of the tensor's bytes, 16-byte aligned.
   /// What is not bound gets memory of the executor's at prepare(). Throws Error for an unknown name.
@@ -37,16 +37,17 @@ class CudaExecutor {
   /// Puts one run into `stream`: no allocation, no synchronisation, legal while the caller captures it.
   /// Throws Error when prepare() has not been called.
   void enqueue(Stream stream);
-  /// prepare() if need be, one run on the executor's own stream, and wait.
-  void run();
+  /// prepare() if need be, one run on the executor's own stream, and wait. Returns the microseconds between
+  /// its first and last work on the device.
+  double run();
 
   /// Host copies of bound or own memory; they wait. Sizes are the tensors'.
   void write_input(llvm::StringRef name, llvm::ArrayRef<char> bytes);
-  std::vector<char> read_output(llvm::StringRef name);
+  void read_output(llvm::StringRef name, llvm::MutableArrayRef<char> bytes);
 
   /// For checks: one step alone, and the bytes of any buffer as they are after it. Both wait.
   void run_step(int step);
-  std::vector<char> read(BufferRef place, int64_t bytes);
+  void read(BufferRef place, llvm::MutableArrayRef<char> bytes);
 
   Timing measure(int repeats);
 
@@ -68,14 +69,15 @@ class CudaExecutor {
   void capture();
   void launch(const Launch& launch, Stream stream);
   void enqueue_steps(Stream stream);
-  std::vector<char> read_memory(DevicePointer from, int64_t bytes);
+  void read_memory(DevicePointer from, llvm::MutableArrayRef<char> bytes);
   void wait();
 
-  std::shared_ptr<CudaDevice> device_;
+  std::shared_ptr<GpuContext> gpu_;
   std::shared_ptr<DeviceStore> store_;
-  std::shared_ptr<const Plan> plan_;
+  const Plan& plan_;
   std::vector<std::shared_ptr<const LoadedKernel>> kernels_;
   OwnedStream stream_;
+  OwnedEvent start_, stop_;
   OwnedMemory arena_, library_workspace_;
   std::vector<OwnedMemory> own_memory_;   // of inputs and outputs that nobody bound
   std::vector<DevicePointer> addresses_;  // by buffer; 0: not placed

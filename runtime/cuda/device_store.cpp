@@ -3,6 +3,7 @@
 
 #include <cassert>
 
+#include "ir/evaluate.h"
 #include "ir/print.h"
 
 namespace tenon::cuda {
@@ -17,88 +18,92 @@ std::string key_of(const Plan& plan, const Packing& packing) {
 
 }  // namespace
 
-DeviceStore::DeviceStore(std::shared_ptr<CudaDevice> device, HostWeights host)
-    : device_(std::move(device)), host_(std::move(host)) {
-  const ContextScope scope(device_->context());
-  stream_ = device_->context().make_stream();
+DeviceStore::DeviceStore(std::shared_ptr<GpuContext> gpu, TensorMap weights, const TensorMap& states)
+    : gpu_(std::move(gpu)), host_weights_(std::move(weights)) {
+  const ContextScope scope(gpu_->context());
+  stream_ = gpu_->context().make_stream();
+  for (const auto& [name, tensor] : states) {
+    State state{tensor.type(), upload(tensor, "the state " + name)};
+    state.place = state.memory.get();
+    states_.emplace(name, std::move(state));
+  }
 }
 
-DeviceStore::Entry DeviceStore::upload(llvm::ArrayRef<char> bytes, const std::string& purpose) {
-  const ContextScope scope(device_->context());
-  const DriverApi& api = device_->api();
-  Entry entry{device_->context().allocate(bytes.size(), purpose), static_cast<int64_t>(bytes.size())};
-  bytes_ += entry.bytes;
-  if (bytes.empty()) return entry;
-  TENON_CUDA(api, cuMemcpyHtoDAsync_v2, entry.memory.get(), bytes.data(), bytes.size(), stream_.get());
-  TENON_CUDA(api, cuStreamSynchronize, stream_.get());
-  return entry;
+void DeviceStore::copy_in(DevicePointer target, const Tensor& tensor) {
+  if (tensor.bytes() == 0) return;
+  TENON_CUDA(gpu_->api(), cuMemcpyHtoDAsync_v2, target, tensor.data(), tensor.bytes(), stream_.get());
+  TENON_CUDA(gpu_->api(), cuStreamSynchronize, stream_.get());
+}
+
+OwnedMemory DeviceStore::upload(const Tensor& tensor, const std::string& purpose) {
+  const ContextScope scope(gpu_->context());
+  OwnedMemory memory = gpu_->context().allocate(tensor.bytes(), purpose);
+  bytes_ += tensor.bytes();
+  copy_in(memory.get(), tensor);
+  return memory;
 }
 
 void DeviceStore::adopt(const std::string& name, DevicePointer pointer) {
   require_alignment(name, pointer);
   adopted_[name] = pointer;
+  const auto state = states_.find(name);
+  if (state == states_.end()) return;
+  if (state->second.memory) bytes_ -= state->second.type.bytes();
+  state->second.memory.reset();
+  state->second.place = pointer;
 }
 
 DevicePointer DeviceStore::weight(const Buffer& buffer) {
   if (const auto own = adopted_.find(buffer.name); own != adopted_.end()) return own->second;
-  auto found = weights_.find(buffer.name);
+  const Tensor& tensor = host_weights_.at(buffer.name);
+  const std::pair storage{tensor.data(), tensor.bytes()};
+  auto found = weights_.find(storage);
   if (found == weights_.end())
-    found = weights_.emplace(buffer.name, upload(host_.weight(buffer), "the weight " + buffer.name)).first;
-  return found->second.memory.get();
+    found = weights_.emplace(storage, upload(tensor, "the weight " + buffer.name)).first;
+  return found->second.get();
 }
 
 DevicePointer DeviceStore::packed(const Plan& plan, const Packing& packing) {
   const std::string key = key_of(plan, packing);
-  auto found = packed_.find(key);
-  if (found == packed_.end())
-    found = packed_.emplace(key, upload(host_.packed(plan, packing), "a packed weight")).first;
-  return found->second.memory.get();
+  if (const auto found = packed_.find(key); found != packed_.end()) return found->second.get();
+  const auto source = [&](const Node& parameter) {
+    const int buffer = packing.inputs[parameter.attributes.integer("index")];
+    return to_host(host_weights_.at(plan.buffers[buffer].name));
+  };
+  const Tensor value = from_host(evaluate(*packing.graph, source).outputs.front());
+  return packed_.emplace(key, upload(value, "a packed weight")).first->second.get();
 }
 
 DevicePointer DeviceStore::state(const Buffer& buffer) {
-  if (const auto own = adopted_.find(buffer.name); own != adopted_.end()) return own->second;
-  const auto found = states_.find(buffer.name);
-  if (found == states_.end()) {
-    const ContextScope scope(device_->context());
-    Entry entry{device_->context().allocate(buffer.bytes, "the state " + buffer.name), buffer.bytes};
-    bytes_ += entry.bytes;
-    clear(entry);
-    return states_.emplace(buffer.name, std::move(entry)).first->second.memory.get();
-  }
-  if (found->second.bytes != buffer.bytes)
-    throw Error("the state " + buffer.name + " has " + std::to_string(found->second.bytes) +
-                    " bytes from an earlier binding of the dims, and " + std::to_string(buffer.bytes) +
-                    " in this one",
+  const State& state = states_.at(buffer.name);
+  if (state.type.bytes() != buffer.bytes)
+    throw Error("the state " + buffer.name + " was made as " + state.type.text() + " and is now wanted as " +
+                    buffer.type.text(),
                 {}, "a state's shape must not depend on dims that change between runs");
-  return found->second.memory.get();
+  return state.place;
 }
 
-void DeviceStore::clear(const Entry& entry) {
-  if (entry.bytes == 0) return;
-  TENON_CUDA(device_->api(), cuMemsetD8Async, entry.memory.get(), 0, entry.bytes, stream_.get());
-  TENON_CUDA(device_->api(), cuStreamSynchronize, stream_.get());
+TensorMap DeviceStore::state() const {
+  const ContextScope scope(gpu_->context());
+  TensorMap result;
+  for (const auto& [name, state] : states_) {
+    Tensor tensor = Tensor::uninitialised(state.type);
+    if (tensor.bytes() > 0)
+      TENON_CUDA(gpu_->api(), cuMemcpyDtoHAsync_v2, tensor.mutable_data(), state.place, tensor.bytes(),
+                 stream_.get());
+    result.emplace(name, std::move(tensor));
+  }
+  TENON_CUDA(gpu_->api(), cuStreamSynchronize, stream_.get());
+  return result;
 }
 
-void DeviceStore::write_state(const Buffer& buffer, llvm::ArrayRef<char> bytes) {
-  assert(static_cast<int64_t>(bytes.size()) == buffer.bytes);
-  const DevicePointer target = state(buffer);
-  const ContextScope scope(device_->context());
-  TENON_CUDA(device_->api(), cuMemcpyHtoDAsync_v2, target, bytes.data(), bytes.size(), stream_.get());
-  TENON_CUDA(device_->api(), cuStreamSynchronize, stream_.get());
-}
-
-std::vector<char> DeviceStore::read_state(const Buffer& buffer) {
-  std::vector<char> bytes(buffer.bytes);
-  const DevicePointer source = state(buffer);
-  const ContextScope scope(device_->context());
-  TENON_CUDA(device_->api(), cuMemcpyDtoHAsync_v2, bytes.data(), source, bytes.size(), stream_.get());
-  TENON_CUDA(device_->api(), cuStreamSynchronize, stream_.get());
-  return bytes;
-}
-
-void DeviceStore::reset_states() {
-  const ContextScope scope(device_->context());
-  for (const auto& [name, entry] : states_) clear(entry);
+void DeviceStore::set_state(const TensorMap& states) {
+  const ContextScope scope(gpu_->context());
+  for (const auto& [name, tensor] : states) {
+    const State& state = states_.at(name);
+    assert(state.type == tensor.type());
+    copy_in(state.place, tensor);
+  }
 }
 
 }  // namespace tenon::cuda

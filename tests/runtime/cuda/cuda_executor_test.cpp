@@ -19,9 +19,19 @@ using Floats = std::vector<float>;
 llvm::ArrayRef<char> bytes_of(const Floats& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
-Floats floats_of(const std::vector<char>& bytes) {
-  Floats values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+Floats floats_of(const Tensor& tensor) {
+  Floats values;
+  for (int64_t i = 0; i < tensor.elements(); ++i) values.push_back(static_cast<float>(tensor.at(i)));
+  return values;
+}
+Floats output(CudaExecutor& executor, llvm::StringRef name) {
+  Floats values(4);
+  executor.read_output(name, {reinterpret_cast<char*>(values.data()), 16});
+  return values;
+}
+Floats buffer(CudaExecutor& executor, BufferRef place, int count) {
+  Floats values(count);
+  executor.read(place, {reinterpret_cast<char*>(values.data()), count * sizeof(float)});
   return values;
 }
 
@@ -76,7 +86,7 @@ std::shared_ptr<Plan> make_plan() {
 struct Bench {
   FakeDriver driver;
   int compiled = 0;
-  std::shared_ptr<CudaDevice> device;
+  std::shared_ptr<GpuContext> gpu;
   std::shared_ptr<DeviceStore> store;
 
   Bench() {
@@ -91,7 +101,7 @@ struct Bench {
                                for (int i = 0; i < 4; ++i)
                                  at(p, 4)[i] = at(p, 0)[i] + at(p, 1)[i] + static_cast<float>(number);
                              }};
-    device = std::make_shared<CudaDevice>(
+    gpu = std::make_shared<GpuContext>(
         driver.api(), 0,
         [this](const std::vector<CompileRequest>& requests) {
           compiled += static_cast<int>(requests.size());
@@ -99,16 +109,13 @@ struct Bench {
           return std::vector<CompiledKernel>(requests.size());
         },
         LibrarySearch{});
-    static const Floats weights = {1, 2, 3, 4};
-    store = std::make_shared<DeviceStore>(device, HostWeights{[](const Buffer& buffer) {
-                                                                CHECK(buffer.name == "w");
-                                                                return bytes_of(weights);
-                                                              },
-                                                              {}});
+    const Type type{DType::kF32, {4}};
+    store = std::make_shared<DeviceStore>(gpu, TensorMap{{"w", Tensor::of(type, {1, 2, 3, 4})}},
+                                          TensorMap{{"s", Tensor::zeros(type)}});
   }
   ~Bench() {
     store.reset();
-    device.reset();
+    gpu.reset();
     CHECK(driver.allocated_bytes == 0);
     CHECK(driver.live_objects == 0);
   }
@@ -119,39 +126,45 @@ struct Bench {
 
 TEST_CASE("a run computes outputs, copies what is no kernel's result, and carries the state on") {
   Bench bench;
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   executor.write_input("x", bytes_of({1, 1, 1, 2}));
   executor.run();
-  CHECK(floats_of(executor.read_output("z")) == Floats{8, 9, 10, 15});
-  CHECK(floats_of(executor.read_output("same")) == Floats{1, 1, 1, 2});
+  CHECK(output(executor, "z") == Floats{8, 9, 10, 15});
+  CHECK(output(executor, "same") == Floats{1, 1, 1, 2});
   executor.run();
-  CHECK(floats_of(executor.read_output("z")) == Floats{16, 18, 20, 30});
-  CHECK(floats_of(bench.store->read_state(executor.plan().buffers[2])) == Floats{16, 18, 20, 30});
-  bench.store->reset_states();
+  CHECK(output(executor, "z") == Floats{16, 18, 20, 30});
+  CHECK(floats_of(bench.store->state().at("s")) == Floats{16, 18, 20, 30});
+  bench.store->set_state({{"s", Tensor::zeros({DType::kF32, {4}})}});
   executor.run();
-  CHECK(floats_of(executor.read_output("z")) == Floats{8, 9, 10, 15});
-  bench.store->write_state(executor.plan().buffers[2], bytes_of({1, 0, 0, 0}));
+  CHECK(output(executor, "z") == Floats{8, 9, 10, 15});
+  bench.store->set_state({{"s", Tensor::of({DType::kF32, {4}}, {1, 0, 0, 0})}});
   executor.run();
-  CHECK(floats_of(executor.read_output("z")) == Floats{9, 9, 10, 15});
+  CHECK(output(executor, "z") == Floats{9, 9, 10, 15});
   CHECK(bench.driver.count("cuFuncSetAttribute") == 1);  // of the kernel above 48 KB alone
 }
 
 TEST_CASE("runs replay one captured graph") {
   Bench bench;
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   executor.prepare();
   CHECK(bench.driver.count("cuGraphInstantiate") == 1);
   CHECK(bench.driver.count("launch scale") == 1);  // into the capture
   bench.driver.calls.clear();
   executor.run();
   executor.run();
-  CHECK(bench.driver.calls == std::vector<std::string>{"cuGraphLaunch", "cuStreamSynchronize",
-                                                       "cuGraphLaunch", "cuStreamSynchronize"});
+  const std::vector<std::string> run = {"cuEventRecord", "cuGraphLaunch", "cuEventRecord",
+                                        "cuStreamSynchronize"};
+  std::vector<std::string> two = run;
+  two.insert(two.end(), run.begin(), run.end());
+  CHECK(bench.driver.calls == two);
 }
 
 TEST_CASE("enqueue neither allocates nor waits, with the application's own memory") {
   Bench bench;
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   alignas(16) float x[4] = {2, 2, 2, 2}, z[4] = {}, other[4] = {};
   executor.bind_input("x", reinterpret_cast<DevicePointer>(x));
   executor.bind_output("z", reinterpret_cast<DevicePointer>(z));
@@ -178,9 +191,10 @@ TEST_CASE("enqueue neither allocates nor waits, with the application's own memor
 TEST_CASE("inside the caller's capture the launches themselves are captured") {
   Bench bench;
   const DriverApi& api = bench.driver.api();
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   executor.write_input("x", bytes_of({1, 1, 1, 1}));
-  const OwnedStream stream = bench.device->context().make_stream();
+  const OwnedStream stream = bench.gpu->context().make_stream();
   bench.driver.calls.clear();
   TENON_CUDA(api, cuStreamBeginCapture_v2, stream.get(), kCaptureThreadLocal);
   executor.enqueue(stream.get());
@@ -192,14 +206,15 @@ TEST_CASE("inside the caller's capture the launches themselves are captured") {
   GraphExec exec = nullptr;
   TENON_CUDA(api, cuGraphInstantiateWithFlags, &exec, graph, 0);
   TENON_CUDA(api, cuGraphLaunch, exec, nullptr);
-  CHECK(floats_of(executor.read_output("z")) == Floats{8, 9, 10, 11});
+  CHECK(output(executor, "z") == Floats{8, 9, 10, 11});
   api.cuGraphExecDestroy(exec);
   api.cuGraphDestroy(graph);
 }
 
 TEST_CASE("two plans share kernels, weights and states") {
   Bench bench;
-  CudaExecutor one(bench.device, bench.store, make_plan()), two(bench.device, bench.store, make_plan());
+  const auto plan = make_plan(), other = make_plan();
+  CudaExecutor one(bench.gpu, bench.store, *plan), two(bench.gpu, bench.store, *other);
   CHECK(bench.compiled == 2);
   one.write_input("x", bytes_of({1, 1, 1, 1}));
   two.write_input("x", bytes_of({0, 0, 0, 0}));
@@ -207,8 +222,25 @@ TEST_CASE("two plans share kernels, weights and states") {
   CHECK(bytes == 32);
   one.run();
   two.run();
-  CHECK(floats_of(two.read_output("z")) == Floats{15, 16, 17, 18});
+  CHECK(output(two, "z") == Floats{15, 16, 17, 18});
   CHECK(bench.store->bytes() == bytes);
+}
+
+TEST_CASE("weights of equal storage are uploaded once, states of another size are refused") {
+  Bench bench;
+  const Type type{DType::kF32, {4}};
+  const Tensor shared = Tensor::of(type, {1, 2, 3, 4});
+  DeviceStore store(bench.gpu, {{"a", shared}, {"b", shared}, {"c", shared.copy()}},
+                    {{"s", Tensor::zeros(type)}});
+  const auto place = [&](const char* name) {
+    return store.weight({Buffer::kWeight, name, type, 16, 0, nullptr});
+  };
+  CHECK(place("a") == place("b"));
+  CHECK(place("a") != place("c"));
+  CHECK(store.bytes() == 48);
+  const Type wider{DType::kF32, {8}};
+  CHECK_THROWS_WITH_AS(store.state({Buffer::kState, "s", wider, 32, 0, nullptr}),
+                       doctest::Contains("made as f32[4] and is now wanted as f32[8]"), Error);
 }
 
 TEST_CASE("adopted weights and states are used in place") {
@@ -216,7 +248,8 @@ TEST_CASE("adopted weights and states are used in place") {
   alignas(16) float weight[4] = {10, 10, 10, 10}, state[4] = {1, 2, 3, 4};
   bench.store->adopt("w", reinterpret_cast<DevicePointer>(weight));
   bench.store->adopt("s", reinterpret_cast<DevicePointer>(state));
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   executor.write_input("x", bytes_of({1, 1, 1, 1}));
   executor.run();
   CHECK(Floats(state, state + 4) == Floats{18, 19, 20, 21});
@@ -225,11 +258,12 @@ TEST_CASE("adopted weights and states are used in place") {
 
 TEST_CASE("single steps and timings") {
   Bench bench;
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   executor.write_input("x", bytes_of({3, 3, 3, 3}));
   executor.run_step(0);
-  CHECK(floats_of(executor.read({3, 0}, 16)) == Floats{3, 6, 9, 12});
-  CHECK(floats_of(executor.read({3, 8}, 8)) == Floats{9, 12});
+  CHECK(buffer(executor, {3, 0}, 4) == Floats{3, 6, 9, 12});
+  CHECK(buffer(executor, {3, 8}, 2) == Floats{9, 12});
   const Timing timing = executor.measure(5);
   CHECK(timing.run_us == doctest::Approx(1500));
   CHECK(timing.step_us == std::vector<double>{1500, 1500});
@@ -239,7 +273,7 @@ TEST_CASE("launches without work are left out") {
   Bench bench;
   auto plan = make_plan();
   plan->steps[0].grid[1] = 0;
-  CudaExecutor executor(bench.device, bench.store, plan);
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   executor.prepare();
   CHECK(bench.driver.count("launch scale") == 0);
   CHECK(bench.driver.count("launch add") == 1);
@@ -247,7 +281,8 @@ TEST_CASE("launches without work are left out") {
 
 TEST_CASE("errors say what was wanted") {
   Bench bench;
-  CudaExecutor executor(bench.device, bench.store, make_plan());
+  const auto plan = make_plan();
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
   CHECK_THROWS_WITH_AS(executor.bind_input("nope", 16), doctest::Contains("the model has no input 'nope'"),
                        Error);
   CHECK_THROWS_WITH_AS(executor.bind_output("nope", 16), doctest::Contains("the model has no output 'nope'"),
@@ -263,12 +298,12 @@ TEST_CASE("errors say what was wanted") {
   auto wrong = make_plan();
   wrong->kernels[0].emitted.name = "absent";
   wrong->kernels[0].emitted.source = "absent source";
-  CHECK_THROWS_WITH_AS(CudaExecutor(bench.device, bench.store, wrong),
+  CHECK_THROWS_WITH_AS(CudaExecutor(bench.gpu, bench.store, *wrong),
                        doctest::Contains("kernel absent): CUDA_ERROR_NOT_FOUND"), Error);
 
   auto product = make_plan();
   product->kernels[0].emitted.source.clear();
   product->kernels[0].emitted.product.m = product->kernels[0].emitted.product.n =
       product->kernels[0].emitted.product.k = 4;
-  CHECK_THROWS_AS(CudaExecutor(bench.device, bench.store, product), Error);
+  CHECK_THROWS_AS(CudaExecutor(bench.gpu, bench.store, *product), Error);
 }
