@@ -97,7 +97,7 @@ struct Kernel {
   int launches = 0;
 };
 
-/// One launch.
+/// One launch, or (kernel -1) a copy of `values[0]` bytes from `arguments[0]` to `arguments[1]`.
 struct Step {
   int kernel = -1;
   const Node* node = nullptr;  ///< the fused node of Plan::graph that it runs

@@ -124,7 +124,28 @@ llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, 
   return head;
 }
 
-bool is_view(const Node& node) { return node.op() == Op::kReshape; }
+bool is_view(const Node& node) {
+  const Type& result = node.type();
+  switch (node.op()) {
+    case Op::kReshape: return true;
+    case Op::kExpand: return node.operand(0)->type().elements() == result.elements();
+    case Op::kSlice: {
+      int64_t axis = (node.attributes.integer("axis") + result.rank()) % result.rank();
+      return node.attributes.integer("step", 1) == 1 && element_count(llvm::ArrayRef<Dim>(result.shape).take_front(axis)) <= 1;
+    }
+    case Op::kTranspose: {  // only axes of extent 1 change their place
+      int64_t last = -1;
+      for (int64_t from : node.attributes.integers("perm")) {
+        from = from < 0 ? from + result.rank() : from;
+        if (node.operand(0)->type().shape[from].extent() == 1) continue;
+        if (from < last) return false;
+        last = from;
+      }
+      return true;
+    }
+    default: return false;
+  }
+}
 
 bool is_index_map(const Node& node) {
   switch (node.op()) {

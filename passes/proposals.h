@@ -38,7 +38,7 @@ llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, 
 
 /// Ops that elementwise kernels take besides arithmetic because index maps express them.
 bool is_index_map(const Node& node);
-/// A reshape, or another movement that leaves the bytes where they are.
+/// A reshape, a contiguous slice, or another movement that leaves the bytes where they are.
 bool is_view(const Node& node);
 /// A computing node that regions must cover: no source and no weight expression.
 bool needs_cover(const Node& node);

@@ -1,0 +1,23 @@
+// lower.h: a model's graph becomes a plan: rewritten, fused, chosen, emitted, placed in memory.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "codegen/plan.h"
+
+namespace tenon {
+
+struct LowerOptions {
+  Target target;
+  std::string target_name;
+  SelectOptions select;
+  Facts facts;
+  /// Called with each stage's name and graph as it stands behind it ("simplify", "outline", ...); may be empty.
+  std::function<void(llvm::StringRef, const Graph&)> on_stage;
+};
+
+/// Takes a model's graph through all passes and writes the kernels' source: everything but NVRTC. Throws Error where no
+/// family can run an op.
+std::shared_ptr<Plan> lower(std::unique_ptr<Graph> graph, const LowerOptions& options);
+
+}  // namespace tenon
