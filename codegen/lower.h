@@ -1,9 +1,10 @@
 // lower.h: a model's graph becomes a plan: rewritten, fused, chosen, emitted, placed in memory.
 #pragma once
-#include <functional>
+
 #include <memory>
 
 #include "codegen/plan.h"
+#include "passes/pipeline.h"
 
 namespace tenon {
 
@@ -12,12 +13,11 @@ struct LowerOptions {
   std::string target_name;
   SelectOptions select;
   Facts facts;
-  /// Called with each stage's name and graph as it stands behind it ("simplify", "outline", ...); may be empty.
-  std::function<void(llvm::StringRef, const Graph&)> on_stage;
+  StageObserver on_stage;  ///< may be empty
 };
 
-/// Takes a model's graph through all passes and writes the kernels' source: everything but NVRTC. Throws Error where no
-/// family can run an op.
+/// Takes a model's graph through all passes and writes the kernels' source: everything but NVRTC. Throws
+/// Error where no family can run an op.
 std::shared_ptr<Plan> lower(std::unique_ptr<Graph> graph, const LowerOptions& options);
 
 }  // namespace tenon

@@ -55,7 +55,8 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
   plan.offsets.assign(lifetimes.size(), 0);
   std::vector<size_t> by_start(lifetimes.size());
   std::iota(by_start.begin(), by_start.end(), 0);
-  std::stable_sort(by_start.begin(), by_start.end(), [&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; });
+  std::stable_sort(by_start.begin(), by_start.end(),
+                   [&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; });
   Arena arena;
   std::multimap<int, size_t> ends;  // last step → piece
   for (size_t i : by_start) {

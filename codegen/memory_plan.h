@@ -19,8 +19,8 @@ struct MemoryPlan {
 
 constexpr int64_t kArenaAlignment = 256;
 
-/// Offsets such that pieces whose lifetimes overlap do not overlap in memory. In the order of time, each piece takes the
-/// smallest gap that holds it (best fit), else the arena grows.
+/// Offsets such that pieces whose lifetimes overlap do not overlap in memory. In the order of time, each
+/// piece takes the smallest gap that holds it (best fit), else the arena grows.
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes);
 
 }  // namespace tenon

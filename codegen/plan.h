@@ -113,7 +113,8 @@ struct Plan {
   std::string model, target_name;
   Target target;
   DimBinding dims;
-  std::shared_ptr<const Graph> graph;  ///< outlined: sources, kFused nodes, views
+  std::shared_ptr<const Graph> graph;      ///< outlined: sources, kFused nodes, views
+  std::shared_ptr<const Graph> rewritten;  ///< before outlining: what the regions of `selection` point into
   std::vector<Kernel> kernels;
   std::vector<Step> steps;
   std::vector<Buffer> buffers;

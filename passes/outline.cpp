@@ -17,14 +17,16 @@ std::unique_ptr<Graph> outline(const Graph& graph, Selection& selection) {
     Attributes attributes{{"site", region.site},
                           {"family", choice.candidate().family->name().str()},
                           {"config", choice.candidate().config}};
-    Node* fused = result->create(Op::kFused, operands, std::move(attributes), types, region.location(), region.nodes.front()->scope());
+    Node* fused = result->create(Op::kFused, operands, std::move(attributes), types, region.location(),
+                                 region.nodes.front()->scope());
     for (size_t i = 0; i < region.outputs.size(); ++i) {
       if (!region.outputs[i]->name().empty()) fused->result(i)->set_name(region.outputs[i]->name());
       map[region.outputs[i]] = fused->result(i);
     }
     fused->body = std::move(region.body);
   }
-  for (const Graph::Output& output : graph.outputs()) result->add_output(output.name, map.lookup(output.value));
+  for (const Graph::Output& output : graph.outputs())
+    result->add_output(output.name, map.lookup(output.value));
   for (const Graph::StateUpdate& update : graph.state_updates())
     result->add_state_update(map.lookup(update.state->result())->node(), map.lookup(update.value));
   return result;

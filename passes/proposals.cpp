@@ -131,7 +131,8 @@ bool is_view(const Node& node) {
     case Op::kExpand: return node.operand(0)->type().elements() == result.elements();
     case Op::kSlice: {
       int64_t axis = (node.attributes.integer("axis") + result.rank()) % result.rank();
-      return node.attributes.integer("step", 1) == 1 && element_count(llvm::ArrayRef<Dim>(result.shape).take_front(axis)) <= 1;
+      return node.attributes.integer("step", 1) == 1 &&
+             element_count(llvm::ArrayRef<Dim>(result.shape).take_front(axis)) <= 1;
     }
     case Op::kTranspose: {  // only axes of extent 1 change their place
       int64_t last = -1;

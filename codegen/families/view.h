@@ -5,7 +5,8 @@
 namespace tenon {
 
 const EmittingFamily& view_family();
-/// Bytes from the start of the operand's storage to that of a view's (a contiguous slice's start; 0 for a reshape).
+/// Bytes from the start of the operand's storage to that of a view's (a contiguous slice's start; 0 for a
+/// reshape).
 int64_t view_offset(const Node& node);
 
 }  // namespace tenon
