@@ -28,7 +28,7 @@ find_nvrtc() {
 }
 
 pack() {
-  local root target=$1 stage nvrtc file
+  local root target=$1 nvrtc file
   root=$(cd "$(dirname "$0")/.." && pwd)
   mkdir -p "$target"
   target=$(cd "$target" && pwd)
@@ -36,21 +36,21 @@ pack() {
   examples/quickstart.sh --packages
   cmake --preset release >/dev/null
   cmake --build --preset release --parallel "$(nproc)" --target tenon device_tests
-  stage=$(mktemp -d)
-  trap 'rm -rf "$stage"' EXIT
-  mkdir -p "$stage/bin" "$stage/lib" "$stage/examples" "$stage/tests"
-  cp build/release/tenon build/release/tests/device_tests "$stage/bin/"
-  cp -r examples/models "$stage/examples/"
-  cp -r tests/data "$stage/tests/"
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  mkdir -p "$work/bin" "$work/lib" "$work/examples" "$work/tests"
+  cp build/release/tenon build/release/tests/device_tests "$work/bin/"
+  cp -r examples/models "$work/examples/"
+  cp -r tests/data "$work/tests/"
   nvrtc=$(find_nvrtc)
   if [ -n "$nvrtc" ]; then
     for file in "$nvrtc"/libnvrtc.so.?? "$nvrtc"/libnvrtc-builtins.so.??.?; do
-      cp -L "$file" "$stage/lib/"
+      cp -L "$file" "$work/lib/"
     done
   else
     echo "gpu.sh: no NVRTC here; the machine that runs the pack must have it" >&2
   fi
-  tar -C "$stage" -cf - . | gzip -9 >"$target/payload.tar.gz"
+  tar -C "$work" -cf - . | gzip -9 >"$target/payload.tar.gz"
   cp "$root/tests/gpu.sh" "$target/"
   [ "$(du -sm "$target" | cut -f1)" -le "$limit_mb" ] || fail "$target is larger than $limit_mb MB: $(du -sm "$target")"
   echo "$target: $(du -sm "$target" | cut -f1) MB; run there: bash $(basename "$target")/gpu.sh --run $(basename "$target")"
