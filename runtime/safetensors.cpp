@@ -5,12 +5,12 @@
 #include "runtime/safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <set>
 
 #include "ir/diagnostics.h"
+#include "ir/json.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -18,10 +18,7 @@
 namespace tenon {
 namespace {
 
-namespace json = llvm::json;
-
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
-constexpr int kMaxDepth = 16;                      // a header needs 3; the JSON parser recurses
 
 struct TypeName {
   llvm::StringRef name;
@@ -41,27 +38,13 @@ llvm::StringRef format_name(DType dtype) {
   llvm_unreachable("every type of the model has a name in the format");
 }
 
-/// What is checked before the recursive parser sees the text: its depth, and keys of the outer object that
-/// stand twice (of which the parser would keep one).
-std::string scan(llvm::StringRef text) {
-  std::set<llvm::StringRef> keys;
-  int depth = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '{' || c == '[') {
-      if (++depth > kMaxDepth) return "its header is nested too deeply";
-    } else if (c == '}' || c == ']') {
-      --depth;
-    } else if (c == '"') {
-      size_t begin = ++i;
-      while (i < text.size() && text[i] != '"') i += text[i] == '\\' ? 2 : 1;
-      llvm::StringRef after = text.substr(i + 1).ltrim();
-      llvm::StringRef key = text.slice(begin, i);
-      if (depth == 1 && after.startswith(":") && !keys.insert(key).second)
-        return "the name \"" + key.str() + "\" stands twice";
-    }
+/// The document, or an error that begins with the file's path.
+json::Value parse_json(const std::string& path, llvm::StringRef text) {
+  try {
+    return json::parse(text);
+  } catch (const Error& error) {
+    throw Error(path + ": " + error.diagnostics()[0].message);
   }
-  return "";
 }
 
 std::shared_ptr<llvm::MemoryBuffer> map_file(llvm::StringRef path) {
@@ -97,13 +80,11 @@ json::Object Header::parse() {
          std::to_string(rest) + " are there");
   if (length > kMaxHeaderBytes) fail("its header of " + std::to_string(length) + " bytes is too large");
   llvm::StringRef text = bytes.substr(sizeof(length), length);
-  if (std::string problem = scan(text); !problem.empty()) fail(problem);
-  llvm::Expected<json::Value> header = json::parse(text);
-  if (!header) fail("its header is no JSON: " + llvm::toString(header.takeError()));
-  if (!header->getAsObject()) fail("its header is no JSON object");
+  json::Value header = parse_json(path, text);
+  if (!header.object()) fail("its header is no JSON object");
   data = reinterpret_cast<const std::byte*>(bytes.data()) + sizeof(length) + length;
   data_bytes = static_cast<int64_t>(rest - length);
-  return std::move(*header->getAsObject());
+  return *header.object();
 }
 
 FileTensor Header::tensor(llvm::StringRef name, const json::Value& value, int64_t* begin) const {
@@ -111,19 +92,18 @@ FileTensor Header::tensor(llvm::StringRef name, const json::Value& value, int64_
   tensor.name = name.str();
   tensor.path = path;
   tensor.owner = file;
-  const json::Object* fields = value.getAsObject();
-  auto dtype = fields ? fields->getString("dtype") : llvm::None;
-  const json::Array* shape = fields ? fields->getArray("shape") : nullptr;
-  const json::Array* offsets = fields ? fields->getArray("data_offsets") : nullptr;
+  const std::string* dtype = value["dtype"].string();
+  const json::Array* shape = value["shape"].array();
+  const json::Array* offsets = value["data_offsets"].array();
   if (!dtype || !shape || !offsets || offsets->size() != 2) fail(name, "needs dtype, shape and data_offsets");
   const TypeName* row = llvm::find_if(kTypeNames, [&](const TypeName& r) { return r.name == *dtype; });
-  if (row == std::end(kTypeNames)) fail(name, "unknown dtype \"" + dtype->str() + "\"");
+  if (row == std::end(kTypeNames)) fail(name, "unknown dtype \"" + *dtype + "\"");
   tensor.type = row->type;
   for (const json::Value& extent : *shape) {
-    if (!extent.getAsInteger()) fail(name, "an extent is no integer");
-    tensor.shape.push_back(*extent.getAsInteger());
+    if (!extent.integer()) fail(name, "an extent is no integer");
+    tensor.shape.push_back(*extent.integer());
   }
-  auto from = (*offsets)[0].getAsInteger(), to = (*offsets)[1].getAsInteger();
+  auto from = (*offsets)[0].integer(), to = (*offsets)[1].integer();
   if (!from || !to || *from < 0 || *from > *to) fail(name, "its data_offsets are no range");
   if (*to > data_bytes)
     fail(name, "its data ends at byte " + std::to_string(*to) + ", the file's data at " +
@@ -182,28 +162,23 @@ void merge(FileTensors& all, FileTensors more) {
 /// {"weight_map": {"name": "shard.safetensors", ..}}; shards lie beside the index.
 FileTensors read_index(llvm::StringRef path) {
   auto file = map_file(path);
-  if (std::string problem = scan(file->getBuffer()); !problem.empty())
-    throw Error(path.str() + ": " + problem);
-  llvm::Expected<json::Value> index = json::parse(file->getBuffer());
-  if (!index) throw Error(path.str() + ": " + llvm::toString(index.takeError()));
-  const json::Object* object = index->getAsObject();
-  const json::Object* map = object ? object->getObject("weight_map") : nullptr;
+  json::Value index = parse_json(path.str(), file->getBuffer());
+  const json::Object* map = index["weight_map"].object();
   if (!map) throw Error(path.str() + ": no \"weight_map\"");
   std::map<std::string, FileTensors> shards;
   FileTensors tensors;
   for (const auto& [key, value] : *map) {
-    auto shard = value.getAsString();
+    const std::string* shard = value.string();
     if (!shard || shard->empty() || llvm::sys::path::filename(*shard) != *shard)
-      throw Error(path.str() + ": the shard of '" + llvm::StringRef(key).str() + "' is no file name");
-    auto [at, fresh] = shards.try_emplace(shard->str());
+      throw Error(path.str() + ": the shard of '" + key + "' is no file name");
+    auto [at, fresh] = shards.try_emplace(*shard);
     if (fresh) {
       llvm::SmallString<128> beside = llvm::sys::path::parent_path(path);
       llvm::sys::path::append(beside, *shard);
       at->second = read_file(beside);
     }
-    auto found = at->second.find(llvm::StringRef(key).str());
-    if (found == at->second.end())
-      throw Error(path.str() + ": tensor '" + llvm::StringRef(key).str() + "' is not in " + shard->str());
+    auto found = at->second.find(key);
+    if (found == at->second.end()) throw Error(path.str() + ": tensor '" + key + "' is not in " + *shard);
     tensors.insert(*found);
   }
   return tensors;
@@ -232,14 +207,14 @@ FileTensors read_folder(llvm::StringRef path) {
 std::string header_of(llvm::ArrayRef<std::pair<std::string, Tensor>> tensors) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  json::OStream out(stream);
+  json::Writer out(stream);
   int64_t at = 0;
   out.object([&] {
     for (const auto& [name, tensor] : tensors) {
-      out.attributeObject(json::fixUTF8(name), [&, &tensor = tensor] {
+      out.attribute_object(name, [&, &tensor = tensor] {
         out.attribute("dtype", format_name(tensor.dtype()));
-        out.attribute("shape", json::Array(extents_of(tensor.type().shape)));
-        out.attribute("data_offsets", json::Array{at, at + tensor.bytes()});
+        out.attribute("shape", extents_of(tensor.type().shape));
+        out.attribute("data_offsets", std::array{at, at + tensor.bytes()});
       });
       at += tensor.bytes();
     }
