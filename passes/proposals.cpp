@@ -108,7 +108,8 @@ llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, 
   llvm::DenseSet<const Node*> inside;
   std::vector<std::pair<Value*, const Node*>> waiting{{value, reader}};
   while (!waiting.empty()) {
-    auto [from, user] = waiting.back();
+    Value* from = waiting.back().first;
+    const Node* user = waiting.back().second;
     waiting.pop_back();
     Node* node = from->node();
     bool read_inside = !from->is_result() &&
