@@ -1,0 +1,129 @@
+// toml_document.cpp: the only place that knows the TOML library, which sorts its tables: the order of the
+// file is restored from positions.
+#include "ir/toml_document.h"
+
+#include <algorithm>
+
+// Nesting is bounded in both ways that TOML has, so that neither reading nor freeing a tree overflows the
+// stack.
+#define TOML_MAX_NESTED_VALUES 32
+#include <toml++/toml.h>
+
+#include "ir/diagnostics.h"
+
+namespace tenon {
+namespace {
+
+constexpr int kMaxKeyParts = 16;
+
+struct Converter {
+  const LineTable& lines;
+
+  size_t offset(const toml::source_position& at) const { return lines.offset(at.line, at.column); }
+
+  void value(const toml::node& from, TomlNode& to) const {
+    using Kind = TomlNode::Kind;
+    to.begin = offset(from.source().begin);
+    to.end = offset(from.source().end);
+    if (const toml::table* table = from.as_table()) {
+      to.kind = Kind::kTable;
+      entries(*table, to);
+    } else if (const toml::array* array = from.as_array()) {
+      to.kind = Kind::kArray;
+      to.children.resize(array->size());
+      for (size_t i = 0; i < array->size(); ++i) value((*array)[i], to.children[i]);
+    } else if (from.is_string()) {
+      to.kind = Kind::kString;
+    } else if (const auto* integer = from.as_integer()) {
+      to.kind = Kind::kInteger;
+      to.integer = integer->get();
+      to.real = static_cast<double>(to.integer);
+    } else if (const auto* real = from.as_floating_point()) {
+      to.kind = Kind::kFloat;
+      to.real = real->get();
+    } else if (const auto* boolean = from.as_boolean()) {
+      to.kind = Kind::kBool;
+      to.boolean = boolean->get();
+    } else {
+      to.kind = Kind::kOther;
+    }
+  }
+
+  void entries(const toml::table& from, TomlNode& to) const {
+    to.children.reserve(from.size());
+    for (const auto& [key, node] : from) {
+      TomlNode& child = to.children.emplace_back();
+      child.key = std::string(key.str());
+      child.key_begin = offset(key.source().begin);
+      child.key_end = offset(key.source().end);
+      value(node, child);
+    }
+    std::sort(to.children.begin(), to.children.end(),
+              [](const TomlNode& a, const TomlNode& b) { return a.key_begin < b.key_begin; });
+  }
+};
+
+// Skips the comment or string that begins at `i`; returns its last byte, or `i` where neither begins.
+size_t skip_opaque(llvm::StringRef text, size_t i) {
+  if (text[i] == '#') return std::min(text.find('\n', i), text.size()) - 1;
+  if (text[i] != '"' && text[i] != '\'') return i;
+  std::string triple(3, text[i]);
+  if (text.substr(i).startswith(triple)) {
+    size_t end = text.find(triple, i + 3);
+    return end == llvm::StringRef::npos ? text.size() - 1 : end + 2;
+  }
+  for (size_t j = i + 1; j < text.size() && text[j] != '\n'; ++j) {
+    if (text[j] == '\\' && text[i] == '"')
+      ++j;
+    else if (text[j] == text[i])
+      return j;
+  }
+  return i;
+}
+
+// Each part of a dotted key nests a table, and the library bounds only nested values.
+void check_dotted_keys(const LineTable& lines) {
+  llvm::StringRef text = lines.file().text;
+  int dots = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    i = skip_opaque(text, i);
+    if (text[i] == '.' && ++dots == kMaxKeyParts)
+      throw Error("a key of more than " + std::to_string(kMaxKeyParts) + " parts", lines.at(i, i + 1));
+    if (llvm::StringRef(",=[]{}\n").contains(text[i])) dots = 0;
+  }
+}
+
+}  // namespace
+
+const TomlNode* TomlNode::find(llvm::StringRef name) const {
+  for (const TomlNode& child : children)
+    if (child.key == name) return &child;
+  return nullptr;
+}
+
+llvm::StringRef name_of(TomlNode::Kind kind) {
+  switch (kind) {
+    case TomlNode::Kind::kTable: return "a table";
+    case TomlNode::Kind::kArray: return "an array";
+    case TomlNode::Kind::kString: return "a string";
+    case TomlNode::Kind::kInteger: return "an integer";
+    case TomlNode::Kind::kFloat: return "a number with a point";
+    case TomlNode::Kind::kBool: return "a bool";
+    default: return "a date or time";
+  }
+}
+
+TomlDocument read_toml(std::shared_ptr<const SourceFile> file) {
+  TomlDocument document{std::make_shared<LineTable>(file), {}};
+  check_dotted_keys(*document.lines);
+  try {
+    toml::table table = toml::parse(std::string_view(file->text));
+    Converter{*document.lines}.entries(table, document.root);
+  } catch (const toml::parse_error& error) {
+    size_t at = document.lines->offset(error.source().begin.line, error.source().begin.column);
+    throw Error("not TOML: " + std::string(error.description()), document.lines->at(at, at + 1));
+  }
+  return document;
+}
+
+}  // namespace tenon
