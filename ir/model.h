@@ -32,10 +32,10 @@ struct PolicyEntry {
 
 /// The language of LANGUAGE.md, version 1. Reading checks syntax, names, arity and declarations, and reports
 /// every error of the file together (a TOML syntax error alone); types and shapes are checked by build(),
-/// which knows the dims.
+/// which knows the dims, and by reading as well once anything else is wrong.
 class Model {
  public:
-  /// Throws Error; a file that cannot be opened, is larger than 64 MB or is no UTF-8 is one too.
+  /// Throws Error; a file that cannot be opened, is larger than 4 MB or is no UTF-8 is one too.
   static Model read(llvm::StringRef path);
   static Model parse(std::shared_ptr<const SourceFile> source);
   Model(Model&&) noexcept;
@@ -57,7 +57,7 @@ class Model {
   /// The model's graph for one complete binding: nodes carry locations and scopes; inputs, weights and states
   /// are sources with {name} (and a weight's {from}: the tensor of the file; {rope...}: a computed table is a
   /// kRopeTable node instead); declared but unused inputs, weights and states are kept. Throws Error with all
-  /// the errors of types and shapes that can be told apart, and above 4 million nodes.
+  /// the errors of types and shapes that can be told apart. Reading refuses models above a million nodes.
   std::unique_ptr<Graph> build(const DimBinding& dims) const;
 
  private:
