@@ -8,13 +8,15 @@ namespace tenon::cuda {
 
 /// A step ready to go: every address and number is known, so that enqueueing only calls the driver.
 struct CudaExecutor::Launch {
-  Function function = nullptr;  // null: a library product
+  Function function = nullptr;  // a kernel
   LaunchConfig config{};
   LaunchAttribute cluster{};
-  std::vector<uint64_t> storage;  // of the parameters; little-endian, so 32-bit ones lie at the front
-  std::vector<void*> parameters;  // into storage
-  PreparedProduct* product = nullptr;
+  std::vector<uint64_t> storage;       // of the parameters; little-endian, so 32-bit ones lie at the front
+  std::vector<void*> parameters;       // into storage
+  PreparedProduct* product = nullptr;  // or a library product
   ProductPointers pointers;
+  DevicePointer copy_from = 0, copy_to = 0;  // or, where neither, a copy
+  size_t copy_bytes = 0;
   bool empty = false;  // some extent is 0: nothing to do
 };
 
@@ -180,12 +182,22 @@ void CudaExecutor::resolve_product(Launch& launch, const Step& step) {
                      argument(product.bias)};
 }
 
+// A step without a kernel moves arguments[0] to arguments[1].
+void CudaExecutor::resolve_copy(Launch& launch, const Step& step) {
+  launch.copy_from = address(step.arguments[0]);
+  launch.copy_to = address(step.arguments[1]);
+  launch.copy_bytes = static_cast<size_t>(step.values[0]);
+  launch.empty = launch.copy_bytes == 0;
+}
+
 void CudaExecutor::resolve() {
   graph_.reset();
   launches_.clear();
   for (const Step& step : plan_.steps) {
     launches_.push_back(std::make_unique<Launch>());
-    if (kernels_[step.kernel])
+    if (step.kernel < 0)
+      resolve_copy(*launches_.back(), step);
+    else if (kernels_[step.kernel])
       resolve_kernel(*launches_.back(), step);
     else
       resolve_product(*launches_.back(), step);
@@ -196,6 +208,11 @@ void CudaExecutor::launch(const Launch& launch, Stream stream) {
   if (launch.empty) return;
   if (launch.product)
     return gpu_->library().enqueue(*launch.product, launch.pointers, library_workspace_.get(), stream);
+  if (!launch.function) {
+    TENON_CUDA(gpu_->api(), cuMemcpyDtoDAsync_v2, launch.copy_to, launch.copy_from, launch.copy_bytes,
+               stream);
+    return;
+  }
   LaunchConfig config = launch.config;
   config.stream = stream;
   TENON_CUDA(gpu_->api(), cuLaunchKernelEx, &config, launch.function,

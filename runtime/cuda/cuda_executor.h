@@ -66,6 +66,7 @@ class CudaExecutor {
   void resolve();
   void resolve_kernel(Launch& launch, const Step& step);
   void resolve_product(Launch& launch, const Step& step);
+  void resolve_copy(Launch& launch, const Step& step);
   void capture();
   void launch(const Launch& launch, Stream stream);
   void enqueue_steps(Stream stream);

@@ -16,6 +16,9 @@ std::string key_of(const Plan& plan, const Packing& packing) {
   return key;
 }
 
+// A table of rope's inverse frequencies is computed instead of read.
+Tensor frequencies(const Node& table) { return Tensor::of(table.type(), rope_table(table)); }
+
 }  // namespace
 
 DeviceStore::DeviceStore(std::shared_ptr<GpuContext> gpu, TensorMap weights, const TensorMap& states)
@@ -53,9 +56,16 @@ void DeviceStore::adopt(const std::string& name, DevicePointer pointer) {
   state->second.place = pointer;
 }
 
+Tensor DeviceStore::host_weight(const Buffer& buffer) {
+  const auto found = host_weights_.find(buffer.name);
+  if (found != host_weights_.end()) return found->second;
+  assert(buffer.node && buffer.node->op() == Op::kRopeTable && "hold() was given all weights");
+  return host_weights_[buffer.name] = frequencies(*buffer.node);
+}
+
 DevicePointer DeviceStore::weight(const Buffer& buffer) {
   if (const auto own = adopted_.find(buffer.name); own != adopted_.end()) return own->second;
-  const Tensor& tensor = host_weights_.at(buffer.name);
+  const Tensor tensor = host_weight(buffer);
   const std::pair storage{tensor.data(), tensor.bytes()};
   auto found = weights_.find(storage);
   if (found == weights_.end())
@@ -68,7 +78,7 @@ DevicePointer DeviceStore::packed(const Plan& plan, const Packing& packing) {
   if (const auto found = packed_.find(key); found != packed_.end()) return found->second.get();
   const auto source = [&](const Node& parameter) {
     const int buffer = packing.inputs[parameter.attributes.integer("index")];
-    return to_host(host_weights_.at(plan.buffers[buffer].name));
+    return to_host(host_weight(plan.buffers[buffer]).reshaped(parameter.type().shape));
   };
   const Tensor value = from_host(evaluate(*packing.graph, source).outputs.front());
   return packed_.emplace(key, upload(value, "a packed weight")).first->second.get();

@@ -39,6 +39,7 @@ class DeviceStore : public Residents {
     OwnedMemory memory;  // none where the application's own is used
     DevicePointer place = 0;
   };
+  Tensor host_weight(const Buffer& buffer);
   OwnedMemory upload(const Tensor& tensor, const std::string& purpose);
   void copy_in(DevicePointer target, const Tensor& tensor);
 

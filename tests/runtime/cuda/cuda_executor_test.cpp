@@ -269,6 +269,43 @@ TEST_CASE("single steps and timings") {
   CHECK(timing.step_us == std::vector<double>{1500, 1500});
 }
 
+TEST_CASE("a step without a kernel copies") {
+  Bench bench;
+  const auto plan = make_plan();
+  plan->steps.push_back({});
+  plan->steps[2].arguments = {{3, 0}, {4, 0}};
+  plan->steps[2].values = {8};
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
+  executor.write_input("x", bytes_of({5, 5, 5, 5}));
+  executor.run();
+  CHECK(output(executor, "z") == Floats{5, 10, 22, 27});
+}
+
+TEST_CASE("packed weights are computed once from the host's, rope tables from their node") {
+  Bench bench;
+  const auto plan = make_plan();
+  Graph sources;
+  const Node* table =
+      sources.create(Op::kRopeTable, {}, Attributes{{"theta", 100.0}}, {Type{DType::kF32, {2}}});
+  plan->buffers.push_back({Buffer::kWeight, "freqs", table->type(), 8, 0, table});
+  plan->buffers.push_back({Buffer::kPacked, "p", {DType::kF32, {4}}, 16, 0, nullptr});
+  auto graph = std::make_shared<Graph>();
+  Builder builder(*graph);
+  Value* w = builder.source(Op::kParameter, "", {DType::kF32, {2, 2}}, {{"index", Dim(0)}});
+  Value* f = builder.source(Op::kParameter, "", {DType::kF32, {2}}, {{"index", Dim(1)}});
+  graph->add_output("packed", builder.make(Op::kMul, {w, f}));
+  plan->packings = {{graph, {1, 5}, 6}};
+  plan->steps[0].arguments[1] = {6, 0};
+  CudaExecutor executor(bench.gpu, bench.store, *plan);
+  executor.write_input("x", bytes_of({1, 1, 1, 1}));
+  executor.run();
+  const std::vector<double> expected = rope_table(*table);
+  REQUIRE(expected.size() == 2);
+  CHECK(output(executor, "z") ==
+        Floats{8, static_cast<float>(2 * expected[1] + 7), 10, static_cast<float>(4 * expected[1] + 7)});
+  CHECK(bench.store->bytes() == 32);  // the state and the packed weight: the weight itself is not needed
+}
+
 TEST_CASE("launches without work are left out") {
   Bench bench;
   auto plan = make_plan();
