@@ -356,13 +356,12 @@ void Selector::record_losers(llvm::ArrayRef<int> chosen) {
       continue;
     }
     llvm::DenseSet<int> rivals;
-    double rival_us = 0, rival_adjusted = 0;
+    double rival_us = 0;
     bool spills = false;
     for (int covered : offer.covers)
       if (rivals.insert(owner.lookup(covered)).second) {
         const Offer& rival = offers[owner.lookup(covered)];
         rival_us += rival.decision->candidates[rival.decision->chosen].estimate.us;
-        rival_adjusted += rival.decision->adjusted_us;
         spills |= !std::includes(offer.covers.begin(), offer.covers.end(), rival.covers.begin(),
                                  rival.covers.end());
       }

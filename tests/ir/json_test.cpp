@@ -44,7 +44,10 @@ TEST_CASE("every kind of value is read") {
 }
 
 TEST_CASE("what is no JSON is refused with its place") {
-  const std::pair<const char*, const char*> cases[] = {
+  struct Case {
+    const char *text, *message;
+  };
+  const Case cases[] = {
       {"", "the text ends too early at byte 0"},
       {"[1, 2", "',' or ']' expected at byte 5"},
       {"{\"a\" 1}", "':' expected at byte 5"},
@@ -68,9 +71,9 @@ TEST_CASE("what is no JSON is refused with its place") {
       {"\"\n\"", "a control character"},
       {"\"\xFF\"", "no UTF-8"},
   };
-  for (const auto& [text, message] : cases) {
-    CAPTURE(text);
-    CHECK_THROWS_WITH_AS(json::parse(text), doctest::Contains(message), Error);
+  for (const Case& bad : cases) {
+    CAPTURE(bad.text);
+    CHECK_THROWS_WITH_AS(json::parse(bad.text), doctest::Contains(bad.message), Error);
   }
 }
 

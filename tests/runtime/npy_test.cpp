@@ -40,7 +40,7 @@ TEST_CASE("what is no array of ours is refused with the reason") {
     std::string bytes, reason;
   };
   std::string data = bytes_of({1.f, 2.f});
-  for (const auto& [bytes, reason] : std::vector<Case>{
+  for (const Case& bad : std::vector<Case>{
            {"", "no npy file"},
            {"PK\3\4............", "no npy file"},
            {npy_bytes("{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", data), "Fortran order"},
@@ -61,8 +61,9 @@ TEST_CASE("what is no array of ours is refused with the reason") {
            {npy_bytes("{", "").substr(0, 9), "no npy file"},
            {npy_bytes(std::string(200, ' '), "").substr(0, 60), "truncated in its header"},
        }) {
-    CAPTURE(reason);
-    CHECK_THROWS_WITH_AS(read_npy(folder.write("bad.npy", bytes)), doctest::Contains(reason.c_str()), Error);
+    CAPTURE(bad.reason);
+    CHECK_THROWS_WITH_AS(read_npy(folder.write("bad.npy", bad.bytes)), doctest::Contains(bad.reason.c_str()),
+                         Error);
   }
 }
 

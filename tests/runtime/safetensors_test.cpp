@@ -56,7 +56,7 @@ TEST_CASE("headers that lie are refused with the reason") {
   struct Case {
     std::string bytes, reason;
   };
-  for (const auto& [bytes, reason] : std::vector<Case>{
+  for (const Case& bad : std::vector<Case>{
            {"", "no safetensors file: 0 bytes"},
            {"1234567", "no safetensors file: 7 bytes"},
            {bytes_of<uint64_t>({100}) + "{}", "should have 100 bytes, 2 are there"},
@@ -82,9 +82,9 @@ TEST_CASE("headers that lie are refused with the reason") {
             "the name \"a\" stands twice"},
            {safetensors_bytes(std::string(100000, '['), ""), "nested too deeply"},
        }) {
-    CAPTURE(reason);
-    CHECK_THROWS_WITH_AS(read_safetensors(folder.write("bad.safetensors", bytes)),
-                         doctest::Contains(reason.c_str()), Error);
+    CAPTURE(bad.reason);
+    CHECK_THROWS_WITH_AS(read_safetensors(folder.write("bad.safetensors", bad.bytes)),
+                         doctest::Contains(bad.reason.c_str()), Error);
   }
   CHECK_THROWS_WITH_AS(read_safetensors(folder.file("none")), doctest::Contains("No such file"), Error);
 }

@@ -9,6 +9,7 @@
 
 #include "templates/config.cuh"
 #include "tests/host_cuda/host_kernel.h"
+#include "tests/host_cuda/templates/ptx/convert.cuh"
 
 using namespace tenon;
 using namespace tenon::host_cuda;
@@ -38,9 +39,9 @@ Tensor draw(const std::string& type, size_t count, unsigned seed, double offset 
     if (type == "float") tensor.buffer.as<float>()[i] = value;
     if (type == "bf16") tensor.buffer.as<uint16_t>()[i] = bits;
     if (type == "f16") {  // bf16 values near 1 are f16 values too
-      const _Float16 half = static_cast<_Float16>(value);
-      tensor.buffer.as<_Float16>()[i] = half;
-      tensor.values.back() = static_cast<float>(half);
+      const uint16_t half = ptx::f16_from_float(value);
+      tensor.buffer.as<uint16_t>()[i] = half;
+      tensor.values.back() = ptx::float_from_f16(half);
     }
   }
   return tensor;
