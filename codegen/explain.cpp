@@ -1,0 +1,164 @@
+// explain.cpp: decisions in words and numbers.
+#include "codegen/explain.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "ir/diagnostics.h"
+#include "passes/sites.h"
+
+namespace tenon {
+namespace {
+
+__attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  char text[512];
+  std::vsnprintf(text, sizeof text, pattern, arguments);
+  va_end(arguments);
+  return text;
+}
+
+std::string micros(double us) {
+  return us >= 1000  ? format("%.2f ms", us / 1000)
+         : us >= 100 ? format("%.0f us", us)
+                     : format("%.1f us", us);
+}
+
+std::string bytes(double count) {
+  static const char* const kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  int unit = 0;
+  for (; count >= 1000 && unit < 4; ++unit) count /= 1000;
+  return format(unit == 0 || count >= 100 ? "%.0f %s" : "%.1f %s", count, kUnits[unit]);
+}
+
+std::string terms(const Estimate& estimate) {
+  std::string text;
+  for (const CostTerm& term : estimate.terms)
+    text +=
+        format("        %-14s %10s   %s\n", term.name.c_str(), micros(term.us).c_str(), term.what.c_str());
+  return text;
+}
+
+std::string place(const Kernel& kernel) {
+  std::string lines;
+  for (const Location& line : kernel.lines)
+    lines += (lines.empty() ? line.file->name + ":" : ", ") + std::to_string(line.line);
+  return lines;
+}
+
+// Losers of one family and reason in one line: what the cost model rejects for the same reason reads as one
+// thing.
+std::string losers(const Decision& decision) {
+  std::string text;
+  size_t shown = 0, hidden = 0;
+  for (size_t i = 0; i < decision.candidates.size(); ++i) {
+    const Candidate& candidate = decision.candidates[i];
+    if (static_cast<int>(i) == decision.chosen) continue;
+    if (shown == 4) {
+      ++hidden;
+      continue;
+    }
+    ++shown;
+    text += format("    lost    %s %s: ", candidate.implementation.c_str(), candidate.config.c_str()) +
+            candidate.why_not + "\n";
+  }
+  if (hidden)
+    text += format("    lost    and %zu more configs, slower or illegal (--json has them all)\n", hidden);
+  for (const std::string& refusal : decision.refusals) text += "    refused " + refusal + "\n";
+  return text;
+}
+
+std::string explain_kernel(const Plan& plan, const Kernel& kernel) {
+  const Candidate& winner = kernel.decision->candidates[kernel.decision->chosen];
+  std::string text = kernel.site + ": " + kernel.note + "\n";
+  if (!kernel.lines.empty()) text += "    at      " + place(kernel) + "\n";
+  text += format("    chosen  %s %s, %s a launch", winner.implementation.c_str(), winner.config.c_str(),
+                 micros(winner.estimate.us).c_str());
+  if (kernel.launches > 1) text += format(", %d launches", kernel.launches);
+  text += format("  (%s", name_of(winner.estimate.basis).str().c_str());
+  if (winner.estimate.uncertainty > 0) text += format(", +-%.0f %%", 100 * winner.estimate.uncertainty);
+  text += ")\n    because " + kernel.why + "\n";
+  text += format("    moves   %s read, %s written, %.2f GFLOP\n",
+                 bytes(static_cast<double>(winner.estimate.bytes_read)).c_str(),
+                 bytes(static_cast<double>(winner.estimate.bytes_written)).c_str(),
+                 static_cast<double>(winner.estimate.flops) * 1e-9);
+  text += terms(winner.estimate) + losers(*kernel.decision);
+  for (const LostCover& lost : plan.selection.lost)
+    if (without_repetitions(lost.site) == kernel.site)
+      text += "    instead " + lost.what + ": " + lost.why + "\n";
+  return text + "\n";
+}
+
+std::string summary(const Plan& plan) {
+  int launches = 0;
+  double moved = 0, us = 0;
+  for (const Kernel& kernel : plan.kernels) {
+    launches += kernel.launches;
+    moved += static_cast<double>(kernel.launches) *
+             static_cast<double>(kernel.estimate.bytes_read + kernel.estimate.bytes_written);
+    us += kernel.launches * kernel.estimate.us;
+  }
+  std::string dims;
+  for (const auto& [name, value] : plan.dims)
+    dims += (dims.empty() ? "" : " ") + name + "=" + std::to_string(value);
+  const Card& card = plan.target.card;
+  std::string text = plan.model + " on " + card.title + " (" + card.arch + "), " + dims + "\n";
+  text += format("  %d launches of %zu distinct kernels, %s, %s predicted\n", launches, plan.kernels.size(),
+                 bytes(moved).c_str(), micros(us).c_str());
+  text += format("  unfused: %d launches, %s\n", plan.selection.unfused_launches,
+                 bytes(static_cast<double>(plan.selection.unfused_bytes)).c_str());
+  text +=
+      "  rates: " + std::string(name_of(card.basis)) + " (" + card.source + "); launch " +
+      format("%.1f us, DRAM %.0f GB/s x %.2f, products %.0f TFLOP/s x %.2f (library) or x %.2f (generated)\n",
+             card.launch_us, card.dram_gb_s, card.dram_efficiency, card.tensor_16_tflops,
+             card.library_efficiency, card.generated_efficiency);
+  if (card.basis == Basis::kDatasheet)
+    text += format(
+        "  not calibrated: a generated product must beat the library by more than %.0f %%, or the library is "
+        "taken\n",
+        100 * card.uncertainty);
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string explain(const Plan& plan, llvm::StringRef site) {
+  std::string text = summary(plan);
+  bool any = false;
+  for (const Kernel& kernel : plan.kernels) {
+    if (!site.empty() && !site_matches(site, kernel.site)) continue;
+    text += explain_kernel(plan, kernel);
+    any = true;
+  }
+  if (!any && !site.empty()) {
+    std::vector<llvm::StringRef> sites;
+    for (const Kernel& kernel : plan.kernels) sites.push_back(kernel.site);
+    std::string near = nearest(site, sites), all;
+    for (llvm::StringRef name : sites) all += (all.empty() ? "" : " ") + name.str();
+    throw Error("no site '" + site.str() + "'", {},
+                (near.empty() ? "" : "did you mean '" + near + "'? ") + "sites: " + all);
+  }
+  std::string not_fused;
+  for (const SiteNotFused& near_miss : plan.selection.not_fused)
+    if (site.empty() || site_matches(site, without_repetitions(near_miss.site)))
+      not_fused +=
+          "  " + near_miss.site +
+          (near_miss.location.known() ? " (line " + std::to_string(near_miss.location.line) + ")" : "") +
+          ": " + near_miss.pattern + ": " + near_miss.reason + "\n";
+  if (!not_fused.empty()) text += "not fused:\n" + not_fused;
+  return text;
+}
+
+std::string kernel_table(const Plan& plan) {
+  std::string text =
+      format("  %-24s %-10s %-24s %8s %12s\n", "site", "by", "config", "launches", "us a launch");
+  for (const Kernel& kernel : plan.kernels) {
+    const Candidate& winner = kernel.decision->candidates[kernel.decision->chosen];
+    text += format("  %-24s %-10s %-24s %8d %12s\n", kernel.site.c_str(), winner.implementation.c_str(),
+                   winner.config.c_str(), kernel.launches, micros(winner.estimate.us).c_str());
+  }
+  return text;
+}
+
+}  // namespace tenon

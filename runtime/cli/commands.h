@@ -1,0 +1,10 @@
+// commands.h: the commands of the command line, one file each; each adds itself to the program.
+#pragma once
+#include <CLI/CLI.hpp>
+
+namespace tenon::cli {
+
+void add_explain(CLI::App& program);
+void add_inspect(CLI::App& program);
+
+}  // namespace tenon::cli

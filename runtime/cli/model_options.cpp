@@ -1,0 +1,103 @@
+// model_options.cpp: shared flags of the commands on a model.
+#include "runtime/cli/model_options.h"
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "ir/diagnostics.h"
+
+namespace tenon::cli {
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("MODEL", options.model, "the model file (TOML)")->required();
+  command.add_option("--dim", options.dims, "bind a dim: NAME=VALUE")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command
+      .add_option("--policy", options.policy,
+                  "auto: the cost model decides; fused: generated kernels wherever legal; library: products "
+                  "by cuBLASLt")
+      ->type_name("auto|fused|library");
+  command.add_option("--target", options.target,
+                     "a card (h200, a100, ...) or an architecture (sm_80, sm_90a, ...)");
+  command.add_option("--device", options.device, "auto, cpu, cuda[:N], emulator[:ARCH]");
+  command.add_option("--json", options.json, "one JSON document to a file, or to standard output")
+      ->expected(0, 1)
+      ->default_str("-")
+      ->type_name("[F|-]");
+  command.add_flag("-q,--quiet", options.quiet, "no notes");
+  command.add_flag("-v,--verbose", options.verbose, "more detail");
+}
+
+DimBinding parse_dims(const std::vector<std::string>& dims) {
+  DimBinding binding;
+  for (llvm::StringRef text : dims) {
+    auto [name, value] = text.split('=');
+    int64_t number = 0;
+    if (name.empty() || value.getAsInteger(10, number))
+      throw Error("--dim takes NAME=INTEGER, not '" + text.str() + "'");
+    if (!binding.emplace(name.str(), number).second) throw Error("--dim gives " + name.str() + " twice");
+  }
+  return binding;
+}
+
+Policy parse_policy(llvm::StringRef name) {
+  if (name == "auto") return Policy::kAuto;
+  if (name == "fused") return Policy::kFused;
+  if (name == "library") return Policy::kLibrary;
+  throw Error("no policy '" + name.str() + "'", {}, "auto, fused or library");
+}
+
+BoundModel BoundModel::read(const ModelOptions& options, const std::map<std::string, Extents>& inputs) {
+  Model model = Model::read(options.model);
+  std::vector<std::string> defaulted, notes;
+  DimBinding dims = model.bind(parse_dims(options.dims), inputs, &defaulted);
+  for (const std::string& name : defaulted)
+    notes.push_back(name + " is not bound: " + name + " = " + std::to_string(dims.at(name)) + " (--dim " +
+                    name + "=VALUE)");
+  return {std::move(model), std::move(dims), std::move(notes)};
+}
+
+std::shared_ptr<Plan> BoundModel::plan(const ModelOptions& options, bool library_at_hand,
+                                       StageObserver observer) {
+  LowerOptions lowering;
+  lowering.target_name = options.target.empty() ? kDefaultTarget : options.target;
+  lowering.target.card = find_target(lowering.target_name);
+  lowering.target.library = library_at_hand;
+  lowering.target.tf32 = model.tf32();
+  lowering.select.policy = parse_policy(options.policy);
+  lowering.select.site_policy = model.policy();
+  lowering.on_stage = std::move(observer);
+  if (options.target.empty()) notes.push_back("no --target: " + lowering.target.card.title);
+  auto plan = lower(model.build(dims), lowering);
+  plan->model = model.name();
+  plan->dims = dims;
+  return plan;
+}
+
+void print_notes(const ModelOptions& options, const std::vector<std::string>& notes) {
+  if (options.quiet) return;
+  for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  if (path == "-") {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+      throw Error("cannot write to standard output");
+    return;
+  }
+  std::string temporary = path + ".partial";
+  std::ofstream file(temporary, std::ios::binary);
+  file << text;
+  file.close();
+  std::error_code failed;
+  if (file) std::filesystem::rename(temporary, path, failed);
+  if (!file || failed) {
+    std::filesystem::remove(temporary, failed);
+    throw Error("cannot write " + path);
+  }
+}
+
+}  // namespace tenon::cli
