@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "codegen/plan.h"
-#include "llvm/Support/JSON.h"
+#include "ir/json.h"
 
 namespace tenon {
 
@@ -16,7 +16,7 @@ struct KernelReport {
 /// Writes the members of plan.json into an open object: "tenon", "model", "target", "dims", "ops_before",
 /// "kernels", "sites_not_fused", "memory", "total". `reports` is empty or has one entry a kernel. Bytes,
 /// flops and microseconds are per launch; `total` sums value × launches. NaN and infinities become null.
-void write_plan(llvm::json::OStream& json, const Plan& plan, llvm::ArrayRef<KernelReport> reports = {});
+void write_plan(json::Writer& json, const Plan& plan, llvm::ArrayRef<KernelReport> reports = {});
 
 /// The whole document, indented.
 std::string plan_json(const Plan& plan, llvm::ArrayRef<KernelReport> reports = {});
