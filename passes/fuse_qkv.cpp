@@ -58,9 +58,9 @@ void join_products(Graph& body) {
     Dim columns = old->type().shape.back();
     Value* slice = builder.slice(product, old->type().rank() - 1, start, columns);
     body.replace_all_uses(old->result(), slice);
-    body.erase(old);
     start = start + columns;
   }
+  for (Node* old : products) body.erase(old);
 }
 
 void fuse_qkv(Proposals& proposals) {
