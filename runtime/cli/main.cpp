@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
   program.require_subcommand(1);
   try {
+    tenon::cli::add_compile(program);
     tenon::cli::add_explain(program);
     tenon::cli::add_inspect(program);
     program.parse(argc, argv);
