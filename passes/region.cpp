@@ -110,7 +110,8 @@ Region make_region(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef
                           {"weight", is_weight_source(*input->node())}};
     Node* parameter = region.body->create(Op::kParameter, {}, std::move(attributes), {input->type()},
                                           input->node()->location);
-    if (!input->name().empty()) parameter->result()->set_name(input->name());
+    llvm::StringRef path = input->name();  // "layer.3.wq": the same in every repetition without its path
+    if (!path.empty()) parameter->result()->set_name(path.substr(path.rfind('.') + 1));
     map[input] = parameter->result();
   }
   for (Node* node : maker.copied) copy_node(*node, *region.body, map)->set_scope("");
