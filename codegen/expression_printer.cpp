@@ -106,7 +106,7 @@ std::string ExpressionPrinter::expression(const Node& node, llvm::ArrayRef<std::
   if (node.op() == Op::kNeg && is_float(node.type().dtype))
     return x[0][0] == '-' ? "-(" + x[0] + ")" : "-" + x[0];
   if (node.op() == Op::kLeakyRelu)
-    return "leaky_relu(" + x[0] + ", " + literal(node.attributes.number("slope"), DType::kF32) + ")";
+    return "leaky_relu(" + x[0] + ", " + literal(node.attributes.number("slope", 0.01), DType::kF32) + ")";
   if (const char* sign = operator_of(node)) return x[0] + sign + x[1];
   std::string text = function_of(node) + "(";
   for (size_t i = 0; i < x.size(); ++i) text += (i ? ", " : "") + x[i];

@@ -1,11 +1,13 @@
 // families.cpp: every kernel family, in the order in which explain lists them.
+#include "codegen/families/elementwise.h"
+#include "codegen/families/movement.h"
 #include "codegen/families/view.h"
 #include "codegen/family.h"
 
 namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
-  static const EmittingFamily* const all[] = {&view_family()};
+  static const EmittingFamily* const all[] = {&view_family(), &elementwise_family(), &movement_family()};
   return all;
 }
 

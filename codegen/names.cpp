@@ -33,8 +33,9 @@ const llvm::StringSet<>& reserved() {
       "i8",          "u8",        "i16",        "u16",       "i32",        "u32",          "i64",
       "u64",         "Vec",       "threadIdx",  "blockIdx",  "blockDim",   "gridDim",      "warpSize",
       "assert",      "printf",    "main",       "signbit",   "isnan",      "isinf",        "unix",
-      "linux",       "NULL",      "NAN",        "INFINITY",  "Body",       "Loaded",       "Epilogue",
-      "Head",        "Index"};
+      "linux",       "NULL",      "NAN",        "INFINITY",  "Body",       "Loaded",       "v",
+      "chunk",       "count",     "kConfig",    "row",       "at",         "Epilogue",     "Head",
+      "Index"};
   return words;
 }
 
@@ -55,7 +56,7 @@ std::string Names::fresh(llvm::StringRef wanted) {
 const std::string& Names::operator()(const Value* value) {
   auto [entry, is_new] = names_.try_emplace(value);
   if (is_new) {
-    const std::string name = fresh(llvm::StringRef(table_(value)).ltrim('%'));
+    const std::string name = fresh(base(value));
     names_[value] = name;
   }
   return names_[value];

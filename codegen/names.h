@@ -17,6 +17,10 @@ class Names {
   explicit Names(const Graph& body) : table_(body) {}
 
   const std::string& operator()(const Value* value);
+  /// What the name of `value` is made from: its text in the head of the kernel.
+  std::string base(const Value* value) const { return llvm::StringRef(table_(value)).ltrim('%').str(); }
+  /// Nothing else gets this name.
+  void reserve(llvm::StringRef name) { taken_.insert(name); }
   /// A name like `wanted` that nothing else has.
   std::string fresh(llvm::StringRef wanted);
 

@@ -5,13 +5,43 @@
 #include "llvm/Support/Path.h"
 
 namespace tenon {
+namespace {
+
+constexpr llvm::StringLiteral kOwnMark = "#line own";
+
+}  // namespace
 
 void Text::end_line() {
   text_ += '\n';
   ++lines_;
 }
 
+/// The next line is this file's own. A part does not know its number yet.
+void Text::own() {
+  text_ += file_name_.empty() ? kOwnMark.str()
+                              : "#line " + std::to_string(lines_ + 2) + " \"" + escaped(file_name_) + "\"";
+  end_line();
+}
+
+void Text::append(const Text& part) {
+  if (part.text_.empty()) return;
+  if (place_ == kForeign && !llvm::StringRef(part.text_).startswith("#line ")) own();
+  llvm::SmallVector<llvm::StringRef, 32> lines;
+  llvm::StringRef(part.text_).drop_back().split(lines, '\n');
+  for (llvm::StringRef text : lines) {
+    if (text == kOwnMark) {
+      own();
+      continue;
+    }
+    text_ += text;
+    end_line();
+  }
+  place_ = part.place_;
+}
+
 void Text::line(const llvm::Twine& text) {
+  if (place_ == kForeign) own();
+  place_ = place_ == kNextIsForeign ? kForeign : kOwn;
   text_.append(static_cast<size_t>(2 * indent_), ' ');
   text_ += text.str();
   end_line();
@@ -29,19 +59,10 @@ void Text::close(const llvm::Twine& tail) {
 
 void Text::from(const Location& location) {
   if (!location.known()) return;
-  const std::string place = ("#line " + llvm::Twine(location.line) + " \"" +
-                             escaped(llvm::sys::path::filename(location.file->name)) + "\"")
-                                .str();
-  text_ += place;  // each line gets its own: the directive names the line that follows it alone
+  text_ += "#line " + std::to_string(location.line) + " \"" +
+           escaped(llvm::sys::path::filename(location.file->name)) + "\"";
   end_line();
-  foreign_ = true;
-}
-
-void Text::own() {
-  if (!foreign_) return;
-  foreign_ = false;
-  text_ += "#line " + std::to_string(lines_ + 2) + " \"" + escaped(file_name_) + "\"";
-  end_line();
+  place_ = kNextIsForeign;
 }
 
 std::string escaped(llvm::StringRef text) {

@@ -11,28 +11,30 @@ namespace tenon {
 /// Collects lines. Decides nothing.
 class Text {
  public:
-  explicit Text(std::string file_name) : file_name_(std::move(file_name)) {}
+  /// A text without a file name is a part, for append().
+  explicit Text(std::string file_name, int indent = 0) : file_name_(std::move(file_name)), indent_(indent) {}
 
   void line(const llvm::Twine& text);
   void blank() { end_line(); }
   void open(const llvm::Twine& head);        ///< "head {" and one level deeper
   void close(const llvm::Twine& tail = "");  ///< one level up, "}" and `tail`
-  /// The lines that follow come from this place of the model: a #line with the file's base name, escaped.
-  /// Nowhere: no directive.
+  /// The next line comes from this place of the model: a #line with the file's base name, escaped, before it,
+  /// and one back to this file after it. Nowhere: no directive.
   void from(const Location& location);
-  /// The lines that follow are this file's own again.
-  void own();
+
+  /// Takes over the lines of a part.
+  void append(const Text& part);
 
   const std::string& str() const { return text_; }
 
  private:
   void end_line();
+  void own();
 
   std::string file_name_, text_;
   int indent_ = 0;
   int lines_ = 0;
-  bool foreign_ = false;  // below a #line of the model
-  std::string place_;     // the last directive
+  enum { kOwn, kNextIsForeign, kForeign } place_ = kOwn;  // where the compiler thinks it is
 };
 
 /// The head of a kernel: its name, the region in IR notation with the model's lines, family, target and

@@ -106,6 +106,18 @@ TENON_DEVICE float cos(float x) { return ::cosf(x); }
 TENON_DEVICE float floor(float x) { return ::floorf(x); }
 TENON_DEVICE float ceil(float x) { return ::ceilf(x); }
 TENON_DEVICE float round(float x) { return ::rintf(x); }  // halves to even
+template <Integer T>
+TENON_DEVICE T floor(T x) {
+  return x;
+}
+template <Integer T>
+TENON_DEVICE T ceil(T x) {
+  return x;
+}
+template <Integer T>
+TENON_DEVICE T round(T x) {
+  return x;
+}
 TENON_DEVICE float sigmoid(float x) { return 1.0f / (1.0f + ::expf(-x)); }
 TENON_DEVICE float silu(float x) { return x / (1.0f + ::expf(-x)); }
 TENON_DEVICE float softplus(float x) { return maximum(x, 0.0f) + ::log1pf(::expf(-::fabsf(x))); }

@@ -94,6 +94,15 @@ TENON_DEVICE Vec<T, N> splat(T value) {
   return r;
 }
 
+// first, first + step, ...
+template <int N, class T>
+TENON_DEVICE Vec<T, N> counting(T first, T step) {
+  Vec<T, N> r;
+#pragma unroll
+  for (int i = 0; i < N; ++i) r[i] = first + T(i) * step;
+  return r;
+}
+
 // f applied lane by lane; scalar arguments serve every lane.
 template <class F, class... A>
 requires AnyVec<A...> TENON_DEVICE auto map(F f, const A&... a) {

@@ -133,7 +133,7 @@ std::vector<std::string> compile_options(const CompileRequest& request, int majo
   if (!request.cubin && arch.starts_with("sm_")) arch = "compute_" + arch.substr(3);
   // The default lets a compile change the stack limit of the whole process, which a library must not do.
   std::vector<std::string> options = {"-arch=" + arch, "--std=c++20", "-lineinfo",
-                                      "--modify-stack-limit=false"};
+                                      "--device-as-default-execution-space", "--modify-stack-limit=false"};
   if (version >= 1204) options.push_back("--minimal");
   if (request.cubin) options.push_back("-Xptxas=-v");
   return options;

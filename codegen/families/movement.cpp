@@ -1,0 +1,37 @@
+// movement.cpp: cache writes (the new rows alone move, into the cache's own storage), scatter, and concat
+// without arithmetic.
+#include "codegen/families/movement.h"
+
+#include "codegen/element_walk.h"
+
+namespace tenon {
+namespace {
+
+class MovementFamily final : public EmittingFamily {
+ public:
+  llvm::StringRef name() const override { return "movement"; }
+
+  std::string refuses(const Region& region, const Target&) const override {
+    if (region.pattern != Pattern::kMovement) return ("it is a " + name_of(region.pattern) + " region").str();
+    return plan_element_walk(region).program.refusal;
+  }
+
+  std::vector<Candidate> candidates(const Region& region, const Target& target,
+                                    const Facts& facts) const override {
+    return element_candidates(*this, region, plan_element_walk(region), target, facts);
+  }
+
+  EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,
+                     llvm::StringRef name) const override {
+    return emit_element_walk(*this, region, candidate, target, name);
+  }
+};
+
+}  // namespace
+
+const EmittingFamily& movement_family() {
+  static const MovementFamily family;
+  return family;
+}
+
+}  // namespace tenon

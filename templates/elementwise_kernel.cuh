@@ -1,0 +1,41 @@
+// The loop of elementwise kernels. The body reads and writes one chunk, `width` neighbouring elements; a
+// thread reads several chunks before it writes any, so that enough bytes are in flight.
+#pragma once
+#include "templates/config.cuh"
+#include "templates/scalar.cuh"
+
+namespace tenon {
+
+// Body: struct Loaded; Loaded read(Index chunk) const; void write(Index chunk, const Loaded&) const.
+template <ElementwiseConfig kConfig, class Index, class Body>
+TENON_DEVICE void walk_elements(Index chunks, const Body& body) {
+  const Index first = Index(blockIdx.x) * (kConfig.threads * kConfig.vectors) + Index(threadIdx.x);
+  typename Body::Loaded loaded[kConfig.vectors];
+#pragma unroll
+  for (int i = 0; i < kConfig.vectors; ++i) {
+    const Index chunk = first + i * kConfig.threads;
+    if (chunk < chunks) loaded[i] = body.read(chunk);
+  }
+#pragma unroll
+  for (int i = 0; i < kConfig.vectors; ++i) {
+    const Index chunk = first + i * kConfig.threads;
+    if (chunk < chunks) body.write(chunk, loaded[i]);
+  }
+}
+
+// A gathered index: negative ones count from the end; outside, the nearest element is meant.
+template <class Index, class Id>
+TENON_DEVICE Index wrap_index(Id id, Index extent) {
+  const i64 place = i64(id) < 0 ? i64(id) + extent : i64(id);
+  return Index(place < 0 ? 0 : place >= extent ? extent - 1 : place);
+}
+
+// The last j with ids[j] == place, or -1.
+template <class Index, class Id>
+TENON_DEVICE Index last_write(const Id* ids, Index count, Index place, Index extent) {
+  for (Index j = count; j-- > 0;)
+    if (wrap_index(ids[j], extent) == place) return j;
+  return -1;
+}
+
+}  // namespace tenon
