@@ -14,11 +14,8 @@ static constexpr ElementwiseConfig kConfig{.width = 8, .vectors = 4, .threads = 
 struct Body {
   const bf16* table;
   const i32* ids;
-  Index T_3;
-  Index T;
   bf16* x_out;
-  Index v24_T;
-  Index T_6;
+  Index v2_T_3;
 
   struct Loaded {
     Vec<float, 8> table;
@@ -26,24 +23,22 @@ struct Body {
   TENON_DEVICE Loaded read(Index chunk) const {
     Loaded v;
     const Index c2 = chunk % 3 * 8;
-    const Index c0 = chunk / T_3;
-    const Index c1 = chunk / 3 % T;
-    const auto ids_2 = widen(ids[c0 * T + c1]);
+    const Index c1 = chunk / 3;
+    const auto ids_2 = widen(ids[c1]);
     const Index i0 = wrap_index<Index>(ids_2, 12);
     v.table = load<8>(table + c2 + i0 * 24);
     return v;
   }
   TENON_DEVICE void write(Index chunk, const Loaded& v) const {
     const auto x = v.table * 4.0f;
-    const Index c0 = chunk / T_3;
-    const Index c1 = chunk / 3 % T;
+    const Index c1 = chunk / 3;
     const Index c2 = chunk % 3 * 8;
-    store(x_out + c0 * v24_T + c1 * 24 + c2, x);
+    store(x_out + c1 * 24 + c2, x);
   }
 };
 
-extern "C" __global__ __launch_bounds__(kConfig.threads) void test_kernel(const bf16* table, const i32* ids, Index T_3, Index T, bf16* x_out, Index v24_T, Index T_6) {
-  walk_elements<kConfig, Index>(T_6, Body{table, ids, T_3, T, x_out, v24_T, T_6});
+extern "C" __global__ __launch_bounds__(kConfig.threads) void test_kernel(const bf16* table, const i32* ids, bf16* x_out, Index v2_T_3) {
+  walk_elements<kConfig, Index>(v2_T_3, Body{table, ids, x_out, v2_T_3});
 }
 
 }  // namespace tenon
