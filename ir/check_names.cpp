@@ -1,6 +1,8 @@
 // check_names.cpp: one walk over the equations of each body, in their order.
 #include "ir/check_names.h"
 
+#include <utility>
+
 #include "ir/number.h"
 #include "ir/operations.h"
 #include "llvm/ADT/StringSet.h"
@@ -17,9 +19,10 @@ class Extent {
       : declarations_(declarations), errors_(errors) {}
   double of(const BlockDeclaration& body) {
     double total = static_cast<double>(body.weights.size() + body.state.size());
-    for (const Equation& equation : body.body) total += 1 + of(equation.value);
+    for (const Equation& equation : body.body) total += 1 + (equation.valid ? of(equation.value) : 0);
     return total;
   }
+  bool bounded() const { return bounded_; }
   /// A block that nothing calls is checked too.
   void check(const BlockDeclaration& block) {
     if (!known_.count(&block)) enter(block);
@@ -44,9 +47,9 @@ class Extent {
       }
     }
     if (const BlockDeclaration* block = declarations_.find_block(*name))
-      total += times * of(*block, expression);
-    if (total > kMaxNodes && !too_large_) {
-      too_large_ = true;
+      total += times * (1 + of(*block, expression));
+    if (total > kMaxNodes && bounded_) {
+      bounded_ = false;
       errors_.add(
           "the graph would have more than " + std::to_string(static_cast<int64_t>(kMaxNodes)) + " nodes",
           expression.location);
@@ -56,6 +59,7 @@ class Extent {
 
   double of(const BlockDeclaration& block, const Expression& call) {
     if (llvm::is_contained(stack_, &block)) {
+      bounded_ = false;
       errors_.add("block '" + block.name + "' calls itself" +
                       (stack_.back() == &block ? "" : " through '" + stack_.back()->name + "'"),
                   call.location, "blocks may call other blocks; repeat(block, n, x) calls one n times");
@@ -63,7 +67,8 @@ class Extent {
     }
     if (auto known = known_.find(&block); known != known_.end()) return known->second;
     if (stack_.size() >= kMaxBlockDepth) {
-      errors_.add("blocks nest more than " + std::to_string(kMaxBlockDepth) + " deep", call.location);
+      if (std::exchange(bounded_, false))
+        errors_.add("blocks nest more than " + std::to_string(kMaxBlockDepth) + " deep", call.location);
       return 0;
     }
     return enter(block);
@@ -81,12 +86,12 @@ class Extent {
   ErrorList& errors_;
   std::vector<const BlockDeclaration*> stack_;
   llvm::DenseMap<const BlockDeclaration*, double> known_;
-  bool too_large_ = false;
+  bool bounded_ = true;
 };
 
 class BodyChecker {
  public:
-  BodyChecker(const Declarations& declarations, const BlockDeclaration& body, ErrorList& errors)
+  BodyChecker(const Declarations& declarations, BlockDeclaration& body, ErrorList& errors)
       : declarations_(declarations), body_(body), errors_(errors) {
     for (const auto& input : declarations.inputs) visible_.insert(input.name);
     for (const auto& arg : body.args) declare(arg);
@@ -98,8 +103,10 @@ class BodyChecker {
   }
 
   void check() {
-    for (const Equation& equation : body_.body) {
-      check(equation.value);
+    for (Equation& equation : body_.body) {
+      size_t before = errors_.count();
+      if (equation.valid) check(equation.value);
+      if (errors_.count() != before) equation.valid = false;
       for (const auto& target : equation.targets) declare(target);
     }
     for (const auto& name : body_.returns) check_value(name.name, name.location);
@@ -124,7 +131,7 @@ class BodyChecker {
   }
 
   void check_value(const std::string& name, const Location& location) {
-    if (!visible_.contains(name))
+    if (!visible_.contains(name) && body_.valid)
       errors_.add("unknown value '" + name + "'", location, did_you_mean(name, values()));
   }
 
@@ -135,6 +142,9 @@ class BodyChecker {
     std::string hint = did_you_mean(expression.text, names);
     if (find_operation(expression.text) || declarations_.find_block(expression.text))
       hint = "to call it, write " + expression.text + "(..)";
+    else if (llvm::any_of(declarations_.graph.weights,
+                          [&](const auto& w) { return w.name == expression.text; }))
+      hint = "a block sees its args, its weights and state, the dims and the inputs; pass it as an arg";
     errors_.add("unknown name '" + expression.text + "'", expression.location, hint);
   }
 
@@ -179,7 +189,9 @@ class BodyChecker {
     } catch (const Error& error) {
       errors_.add(error);
     }
-    bind_arguments(call, parameters_of(*block), 0, signature_of(*block), 2, &errors_);
+    std::string signature = "repeat(" + block->name + ", n";
+    for (const auto& arg : block->args) signature += ", " + arg.name;
+    bind_arguments(call, parameters_of(*block), 0, signature + ")", 2, &errors_);
     if (block->valid && block->args.size() != block->returns.size())
       errors_.add("repeat: block '" + block->name + "' has " + std::to_string(block->args.size()) +
                       " args and " + std::to_string(block->returns.size()) +
@@ -188,7 +200,7 @@ class BodyChecker {
   }
 
   const Declarations& declarations_;
-  const BlockDeclaration& body_;
+  BlockDeclaration& body_;
   ErrorList& errors_;
   llvm::StringSet<> visible_, states_;
 };
@@ -224,12 +236,13 @@ std::string did_you_mean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> c
   return near.empty() ? "" : "did you mean '" + near + "'?";
 }
 
-void check_names(const Declarations& declarations, ErrorList& errors) {
+bool check_names(Declarations& declarations, ErrorList& errors) {
   BodyChecker(declarations, declarations.graph, errors).check();
-  for (const BlockDeclaration& block : declarations.blocks) BodyChecker(declarations, block, errors).check();
+  for (BlockDeclaration& block : declarations.blocks) BodyChecker(declarations, block, errors).check();
   Extent extent(declarations, errors);
   extent.of(declarations.graph);
   for (const BlockDeclaration& block : declarations.blocks) extent.check(block);
+  return extent.bounded();
 }
 
 }  // namespace tenon

@@ -8,7 +8,9 @@ namespace tenon {
 
 /// Adds an error for every unknown name, operation and block, wrong arity, assignment to a state or a dim,
 /// block that calls itself, repeat whose count is not fixed, and for a model of more than kMaxNodes nodes.
-void check_names(const Declarations& declarations, ErrorList& errors);
+/// Equations with an error are marked invalid. False: the bodies must not be walked as they are called, for
+/// that would not end.
+bool check_names(Declarations& declarations, ErrorList& errors);
 
 constexpr double kMaxNodes = 1e6;
 

@@ -44,7 +44,7 @@ struct BlockDeclaration {
   std::vector<Equation::Target> args, returns;
   std::vector<TensorDeclaration> weights, state;
   std::vector<Equation> body;
-  bool valid = true;  ///< false: some equation or key of it is reported already
+  bool valid = true;  ///< false: args, returns or the names that its body assigns are not all known
 };
 
 struct Declarations {

@@ -6,6 +6,16 @@
 namespace tenon {
 namespace {
 
+// Control bytes would end the text (NUL) or command the terminal (ESC).
+std::string printable(llvm::StringRef text) {
+  std::string result = text.str();
+  for (char& c : result)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n') || c == 0x7f) c = '?';
+  return result;
+}
+
+bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
 // The numbered line, cut to a window around the column when it is very long.
 llvm::StringRef line_of(llvm::StringRef text, int line) {
   for (int i = 1; i < line; ++i) text = text.split('\n').second;
@@ -17,10 +27,12 @@ std::string caret_lines(const Location& at) {
   llvm::StringRef line = line_of(at.file->text, at.line);
   size_t column = static_cast<size_t>(std::max(at.column, 1)) - 1;
   size_t start = column > kWindow / 2 && line.size() > kWindow ? column - kWindow / 2 : 0;
-  llvm::StringRef shown = line.substr(start, kWindow);
+  while (start > 0 && continues_code_point(line[start])) --start;
+  std::string shown = printable(line.substr(start, kWindow));
   std::string number = std::to_string(at.line);
-  std::string text = "  " + number + " | " + shown.str() + "\n  " + std::string(number.size(), ' ') + " | ";
-  for (size_t i = start; i < column && i < line.size(); ++i) text += line[i] == '\t' ? '\t' : ' ';
+  std::string text = "  " + number + " | " + shown + "\n  " + std::string(number.size(), ' ') + " | ";
+  for (size_t i = start; i < column && i < line.size(); ++i)
+    if (!continues_code_point(line[i])) text += line[i] == '\t' ? '\t' : ' ';
   size_t room = shown.size() > column - start ? shown.size() - (column - start) : 1;
   return text + "^" + std::string(std::min<size_t>(std::max(at.length, 1) - 1, room - 1), '~') + "\n";
 }
@@ -32,9 +44,9 @@ std::string Diagnostic::text() const {
   if (location.known())
     result = location.file->name + ":" + std::to_string(location.line) + ":" +
              std::to_string(std::max(location.column, 1)) + ": ";
-  result += "error: " + message + "\n";
+  result += "error: " + printable(message) + "\n";
   if (location.known()) result += caret_lines(location);
-  if (!hint.empty()) result += "  hint: " + hint + "\n";
+  if (!hint.empty()) result += "  hint: " + printable(hint) + "\n";
   return result;
 }
 

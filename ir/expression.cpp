@@ -16,7 +16,7 @@ bool continues_name(char c) { return llvm::isAlnum(c) || c == '_'; }
 
 std::string shown(char c) {
   if (llvm::isPrint(c)) return std::string("'") + c + "'";
-  return "byte 0x" + llvm::utohexstr(static_cast<unsigned char>(c), true, 2);
+  return "byte 0x" + llvm::toHex(llvm::StringRef(&c, 1), true);
 }
 
 // What an author who wrote this operator probably wanted.
@@ -37,7 +37,7 @@ class Parser {
  public:
   explicit Parser(const SourceText& source) : source_(source), text_(source.text()) { skip_space(); }
 
-  Equation equation();
+  void equation(Equation& result);
   Expression whole() {
     Expression result = sum();
     if (!at_end()) unexpected("the end or an operator");
@@ -313,9 +313,9 @@ void Parser::arguments(Expression& call) {
   set_depth(call);
 }
 
-Equation Parser::equation() {
-  Equation result;
-  if (at_end()) return result;
+void Parser::equation(Equation& result) {
+  if (at_end()) return;
+  result.valid = false;
   do {
     if (!starts_name(peek())) unexpected("a name");
     Location location = here(rest().take_while(continues_name).size());
@@ -328,12 +328,12 @@ Equation Parser::equation() {
   if (peek() != '=' || rest().startswith("==")) unexpected("'='");
   accept("=");
   result.value = whole();
-  return result;
+  result.valid = true;
 }
 
 }  // namespace
 
-Equation parse_equation(const SourceText& source) { return Parser(source).equation(); }
+void parse_equation(const SourceText& source, Equation& into) { Parser(source).equation(into); }
 Expression parse_expression(const SourceText& source) { return Parser(source).whole(); }
 
 bool is_name(llvm::StringRef text) {

@@ -47,10 +47,11 @@ struct Equation {
   };
   std::vector<Target> targets;  ///< empty: the line is blank or a comment
   Expression value;
+  bool valid = true;  ///< false: the line does not parse; targets are those before the error
 };
 
 /// Both throw Error at the first place that does not fit the grammar.
-Equation parse_equation(const SourceText& source);
+void parse_equation(const SourceText& source, Equation& into);
 Expression parse_expression(const SourceText& source);
 
 /// [A-Za-z_][A-Za-z0-9_]*

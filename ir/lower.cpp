@@ -64,7 +64,9 @@ class Body : public Evaluator {
 
  private:
   void run(const Equation& equation);
+  /// All values of an expression, each checked to have a size.
   Operands evaluate_all(const Expression& expression);
+  Operands dispatch(const Expression& expression);
   Operands call(const Expression& expression);
   Operands call_operation(const Expression& expression, const Operation& operation);
   Operands call_block(const Expression& expression);
@@ -186,22 +188,23 @@ void Body::run() {
 void Body::run(const Equation& equation) {
   if (equation.targets.empty()) return;
   Operands results(equation.targets.size(), Operand());
-  owner_.guarded([&]() -> Operand {
-    Operands values;
-    try {
-      values = evaluate_all(equation.value);
-    } catch (const Error& error) {
-      throw placed(error, equation.value.location);
-    }
-    if (values.size() != equation.targets.size())
-      throw Error("this gives " + std::to_string(values.size()) +
-                      (values.size() == 1 ? " value" : " values") + ", and " +
-                      std::to_string(equation.targets.size()) +
-                      (equation.targets.size() == 1 ? " name takes" : " names take") + " them",
-                  equation.value.location);
-    results = std::move(values);
-    return {};
-  });
+  if (equation.valid)
+    owner_.guarded([&]() -> Operand {
+      Operands values;
+      try {
+        values = evaluate_all(equation.value);
+      } catch (const Error& error) {
+        throw placed(error, equation.value.location);
+      }
+      if (values.size() != equation.targets.size())
+        throw Error("this gives " + std::to_string(values.size()) +
+                        (values.size() == 1 ? " value" : " values") + ", and " +
+                        std::to_string(equation.targets.size()) +
+                        (equation.targets.size() == 1 ? " name takes" : " names take") + " them",
+                    equation.value.location);
+      results = std::move(values);
+      return {};
+    });
   for (size_t i = 0; i < results.size(); ++i) {
     const std::string& name = equation.targets[i].name;
     if (results[i].is_tensor() && results[i].tensor->name().empty()) results[i].tensor->set_name(name);
@@ -240,6 +243,13 @@ Operands Body::evaluate_all(const Expression& expression) {
   } depth(owner_.depth_);
   if (depth.depth > kMaxEvaluationDepth)
     throw Error("blocks and expressions nest too deep", expression.location);
+  Operands results = dispatch(expression);
+  for (const Operand& result : results)
+    if (result.is_tensor()) result.tensor->type().bytes();  // throws where it overflows
+  return results;
+}
+
+Operands Body::dispatch(const Expression& expression) {
   switch (expression.kind) {
     case Expression::Kind::kInteger: return {Number::of(Dim(expression.integer))};
     case Expression::Kind::kReal: return {Number::of(expression.real)};
@@ -282,10 +292,7 @@ Operands Body::call_operation(const Expression& expression, const Operation& ope
   Builder builder(owner_.builder_.graph());
   builder.at(expression.location, scope_);
   Call call(expression, operation, arguments, *this, builder, owner_.declarations_.tf32);
-  Operands results = operation.lower(call);
-  for (const Operand& result : results)
-    if (result.is_tensor()) result.tensor->type().bytes();  // throws where it overflows
-  return results;
+  return operation.lower(call);
 }
 
 std::string Body::scope_of(const BlockDeclaration& block, int64_t repetition, bool repeated) const {

@@ -101,6 +101,7 @@ Value* typed_constant(Builder& builder, const Number& number, DType dtype, const
                       llvm::ArrayRef<Dim> shape = {});
 /// "a number", "a bool", "bf16[T, 768]": for messages.
 std::string describe(const Operand& operand);
+constexpr size_t kMaxRank = 16;
 /// Data types that the language has and this version lacks.
 bool is_missing_dtype(llvm::StringRef name);
 

@@ -51,6 +51,8 @@ std::vector<int64_t> normalised(Call& call, int64_t rank) {
 }
 
 void check_extents(Call& call, llvm::ArrayRef<Dim> shape) {
+  if (shape.size() > kMaxRank)
+    call.fail_at("shape", "a tensor has at most " + std::to_string(kMaxRank) + " axes");
   for (const Dim& d : shape)
     if (d.extent() < 0) call.fail_at("shape", "negative extent in " + text_of(shape));
 }
@@ -60,6 +62,7 @@ void check_extents(Call& call, llvm::ArrayRef<Dim> shape) {
 Operands lower_reshape(Call& call) {
   Value* x = call.tensor("x");
   Shape shape = call.dims("shape");
+  if (shape.size() > kMaxRank) check_extents(call, shape);
   auto minus_one = [](const Dim& d) { return d.extent() == -1; };
   auto hole = llvm::find_if(shape, minus_one);
   if (hole != shape.end()) {

@@ -111,13 +111,13 @@ Model Model::parse(std::shared_ptr<const SourceFile> source) {
   ErrorList errors;
   auto impl = std::make_unique<Impl>();
   impl->declarations = read_declarations(std::move(source), errors);
-  const Declarations& declarations = impl->declarations;
-  check_names(declarations, errors);
+  Declarations& declarations = impl->declarations;
+  bool bounded = check_names(declarations, errors);
   if (!errors.empty()) {
     // A file's errors of types and shapes are wanted too; they need extents, and any will do.
     DimBinding binding;
     for (const ModelDim& dim : declarations.dims) binding[dim.name] = default_extent(dim);
-    lower(declarations, binding, errors);
+    if (bounded) lower(declarations, binding, errors);
     errors.raise();
   }
   return Model(std::move(impl));

@@ -226,6 +226,10 @@ void Reader::read_tensor(const TomlNode& entry, Role role, TensorDeclaration& in
 
 bool Reader::read_shape(const TomlNode& value, std::vector<Expression>& into) {
   if (!expect(value, Kind::kArray, "shape")) return false;
+  if (value.children.size() > kMaxRank) {
+    error("a tensor has at most " + std::to_string(kMaxRank) + " axes", value);
+    return false;
+  }
   bool valid = true;
   for (const TomlNode& extent : value.children) {
     if (extent.kind == Kind::kInteger) {
@@ -324,13 +328,13 @@ void Reader::read_body(const TomlNode& value, BlockDeclaration& into) {
       into.valid = false;
       continue;
     }
+    Equation equation;
     try {
-      Equation equation = parse_equation(document_.text(line));
-      if (!equation.targets.empty()) into.body.push_back(std::move(equation));
+      parse_equation(document_.text(line), equation);
     } catch (const Error& error) {
       errors_.add(error);
-      into.valid = false;
     }
+    if (!equation.targets.empty()) into.body.push_back(std::move(equation));
   }
 }
 
@@ -354,6 +358,7 @@ void Reader::read_block(const TomlNode& entry) {
   block.location = document_.key_at(entry);
   check_keys(entry, {"args", "returns", "body", "weights", "state"}, "[block." + entry.key + "]");
   llvm::StringSet<> taken;
+  size_t before = errors_.count();
   if (const TomlNode* args = entry.find("args")) read_names(*args, block.args);
   for (const auto& arg : block.args) {
     check_name(arg.name, arg.location, "the arg", false);  // the walk over the body reports a dim's name
@@ -363,6 +368,7 @@ void Reader::read_block(const TomlNode& entry) {
     read_names(*returns, block.returns);
   else
     errors_.add("block '" + entry.key + "' has no returns", block.location, "returns = [\"x\"]");
+  block.valid = errors_.count() == before;
   if (const TomlNode* weights = entry.find("weights"))
     read_tensors(*weights, Role::kWeight, block.weights, taken, true);
   if (const TomlNode* state = entry.find("state"))

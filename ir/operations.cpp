@@ -176,8 +176,9 @@ void Binder::positional(size_t i, size_t position) {
   if (position < parameters.size())
     result.parameters[position] = &call.operands[i];
   else
-    problem("takes " + std::to_string(parameters.size()) + " arguments at most", call.operands[i].location,
-            signature);
+    problem("takes " + std::to_string(parameters.size()) +
+                (parameters.size() == 1 ? " argument at most" : " arguments at most"),
+            call.operands[i].location, signature);
 }
 
 }  // namespace
@@ -209,7 +210,9 @@ BoundArguments bind_arguments(const Expression& call, llvm::ArrayRef<Parameter> 
     }
   }
   if (static_cast<int>(binder.result.variadic.size()) < least_variadic)
-    binder.problem("takes " + std::to_string(least_variadic) + " operands or more", call.location, signature);
+    binder.problem("takes " + std::to_string(least_variadic) +
+                       (least_variadic == 1 ? " operand or more" : " operands or more"),
+                   call.location, signature);
   for (size_t p = 0; p < parameters.size(); ++p)
     if (parameters[p].required && !binder.result.parameters[p])
       binder.problem("'" + parameters[p].name + "' is missing", call.location, signature);

@@ -19,8 +19,9 @@ struct Parameter {
   Expression fallback;  ///< the default, where the signature gives one
 };
 
-/// One row of the table. The signature is written as the language page writes it: "gelu(x, approximate='none')";
-/// "concat(a, b, .., axis=)" takes any number of positional arguments, and `axis=` is a required keyword.
+/// One row of the table. The signature is written as the language page writes it: "gelu(x,
+/// approximate='none')"; "concat(a, b, .., axis=)" takes any number of positional arguments, and `axis=` is a
+/// required keyword.
 struct Operation {
   std::string signature;
   std::string name;

@@ -9,8 +9,6 @@
 namespace tenon {
 namespace {
 
-bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
-
 // The UTF-8 bytes of an escape's character; `digits` are those of \u and \U.
 std::string unescape(char letter, llvm::StringRef digits) {
   switch (letter) {
@@ -44,14 +42,9 @@ Location LineTable::at(size_t begin, size_t end) const {
           static_cast<int>(std::max<size_t>(end > begin ? end - begin : 1, 1))};
 }
 
-size_t LineTable::offset(size_t line, size_t column) const {
-  const std::string& text = file_->text;
-  if (line == 0 || line > starts_.size()) return text.size();
-  size_t at = starts_[line - 1];
-  if (at == 0 && llvm::StringRef(text).startswith("\xef\xbb\xbf")) at = 3;  // a byte order mark is no column
-  for (size_t i = 1; i < column && at < text.size(); ++i)
-    for (++at; at < text.size() && continues_code_point(text[at]);) ++at;
-  return at;
+llvm::StringRef LineTable::text(size_t line) const {
+  size_t end = line < starts_.size() ? starts_[line] : file_->text.size();
+  return llvm::StringRef(file_->text).slice(start(line), end);
 }
 
 SourceText::SourceText(std::shared_ptr<const SourceFile> file)

@@ -16,8 +16,10 @@ class LineTable {
   explicit LineTable(std::shared_ptr<const SourceFile> file);
   const SourceFile& file() const { return *file_; }
   Location at(size_t begin, size_t end) const;
-  /// The byte at `line` and `column`, both from 1, the column in code points: what TOML readers count.
-  size_t offset(size_t line, size_t column) const;
+  size_t line_count() const { return starts_.size(); }
+  /// The byte where `line`, counted from 1, begins, and its text with the line's end.
+  size_t start(size_t line) const { return starts_[line - 1]; }
+  llvm::StringRef text(size_t line) const;
 
  private:
   std::shared_ptr<const SourceFile> file_;

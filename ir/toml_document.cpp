@@ -3,6 +3,7 @@
 #include "ir/toml_document.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 // Nesting is bounded in both ways that TOML has, so that neither reading nor freeing a tree overflows the
 // stack.
@@ -10,18 +11,48 @@
 #include <toml++/toml.h>
 
 #include "ir/diagnostics.h"
+#include "llvm/ADT/STLExtras.h"
 
 namespace tenon {
 namespace {
 
 constexpr int kMaxKeyParts = 16;
 
+/// The library counts columns in code points; lines that have others than ASCII are measured once.
+class Columns {
+ public:
+  explicit Columns(const LineTable& lines) : lines_(lines) {}
+  size_t offset(const toml::source_position& at) {
+    if (at.line == 0 || at.line > lines_.line_count()) return lines_.file().text.size();
+    size_t start = lines_.start(at.line), column = at.column - (at.column > 0);
+    llvm::StringRef text = lines_.text(at.line);
+    auto [slot, is_new] = starts_.try_emplace(at.line);
+    if (is_new && llvm::any_of(text, [](char c) { return c < 0; }))
+      slot->second = code_points(text, start == 0);
+    return start + (slot->second.empty() ? std::min(column, text.size())
+                                         : slot->second[std::min(column, slot->second.size() - 1)]);
+  }
+
+ private:
+  static std::vector<uint32_t> code_points(llvm::StringRef text, bool first_line) {
+    size_t i = first_line && text.startswith("\xef\xbb\xbf") ? 3 : 0;  // a byte order mark is no column
+    std::vector<uint32_t> starts;
+    for (; i < text.size(); ++i)
+      if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) starts.push_back(static_cast<uint32_t>(i));
+    starts.push_back(static_cast<uint32_t>(text.size()));
+    return starts;
+  }
+
+  const LineTable& lines_;
+  std::unordered_map<size_t, std::vector<uint32_t>> starts_;
+};
+
 struct Converter {
-  const LineTable& lines;
+  Columns columns;
 
-  size_t offset(const toml::source_position& at) const { return lines.offset(at.line, at.column); }
+  size_t offset(const toml::source_position& at) { return columns.offset(at); }
 
-  void value(const toml::node& from, TomlNode& to) const {
+  void value(const toml::node& from, TomlNode& to) {
     using Kind = TomlNode::Kind;
     to.begin = offset(from.source().begin);
     to.end = offset(from.source().end);
@@ -49,7 +80,7 @@ struct Converter {
     }
   }
 
-  void entries(const toml::table& from, TomlNode& to) const {
+  void entries(const toml::table& from, TomlNode& to) {
     to.children.reserve(from.size());
     for (const auto& [key, node] : from) {
       TomlNode& child = to.children.emplace_back();
@@ -118,9 +149,9 @@ TomlDocument read_toml(std::shared_ptr<const SourceFile> file) {
   check_dotted_keys(*document.lines);
   try {
     toml::table table = toml::parse(std::string_view(file->text));
-    Converter{*document.lines}.entries(table, document.root);
+    Converter{Columns(*document.lines)}.entries(table, document.root);
   } catch (const toml::parse_error& error) {
-    size_t at = document.lines->offset(error.source().begin.line, error.source().begin.column);
+    size_t at = Columns(*document.lines).offset(error.source().begin);
     throw Error("not TOML: " + std::string(error.description()), document.lines->at(at, at + 1));
   }
   return document;
