@@ -2,7 +2,6 @@
 #include "runtime/model_text.h"
 
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FormatVariadic.h"
 
 namespace tenon {
 namespace {
@@ -14,7 +13,7 @@ std::string quoted(llvm::StringRef text) {
     if (c == '"' || c == '\\')
       (result += '\\') += c;
     else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      result += llvm::formatv("\\u{0:X-4}", static_cast<unsigned>(c));
+      result += "\\u00" + llvm::toHex(llvm::StringRef(&c, 1));
     else
       result += c;
   }
@@ -41,7 +40,7 @@ std::string shape_list(llvm::StringRef shape) {
 
 void ModelText::dim(const std::string& name, int64_t lower, int64_t upper) {
   const std::string value =
-      lower == upper ? std::to_string(lower) : quoted(llvm::formatv("{0}..{1}", lower, upper).str());
+      lower == upper ? std::to_string(lower) : quoted(std::to_string(lower) + ".." + std::to_string(upper));
   rows_.push_back({"dims", quoted(name) + " = " + value});
 }
 

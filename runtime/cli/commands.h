@@ -5,6 +5,7 @@
 namespace tenon::cli {
 
 void add_compile(CLI::App& program);
+void add_doctor(CLI::App& program);
 void add_explain(CLI::App& program);
 void add_inspect(CLI::App& program);
 

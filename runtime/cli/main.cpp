@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   try {
     tenon::cli::add_compile(program);
+    tenon::cli::add_doctor(program);
     tenon::cli::add_explain(program);
     tenon::cli::add_inspect(program);
     program.parse(argc, argv);
