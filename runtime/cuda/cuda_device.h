@@ -32,7 +32,7 @@ class CudaDevice : public Device {
   std::unique_ptr<Program> prepare(const Graph& graph, const Plan* plan,
                                    std::shared_ptr<Residents> residents) override;
   bool needs_plan() const override { return true; }
-  GpuContext& gpu() { return *gpu_; }
+  const std::shared_ptr<GpuContext>& gpu() const { return gpu_; }
 
  private:
   std::shared_ptr<GpuContext> gpu_;

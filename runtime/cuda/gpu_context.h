@@ -42,6 +42,7 @@ class GpuContext {
   /// The plan's kernels, in its order; null where a kernel has no source (library products). Compiles what
   /// was not loaded before, all at once. Throws Error with the compiler's or the driver's words.
   std::vector<std::shared_ptr<const LoadedKernel>> load(const Plan& plan);
+  bool has_library() const { return static_cast<bool>(library_search_.library); }
   /// cuBLASLt, opened when first wanted. Throws Error where it is absent.
   CublasLt& library();
 
