@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "blis.h"
+#include <blis.h>
 #include "ir/diagnostics.h"
 #include "runtime/convert.h"
 #include "runtime/cpu/gemm.h"
