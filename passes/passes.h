@@ -4,6 +4,59 @@
 
 namespace tenon {
 
+// ---- Plain rewrites, in the order of pipeline.cpp. Each takes time linear in the nodes and says whether it
+// changed anything. ----
+
+/// Drops arithmetic that does nothing and movement that moves nothing, and prefers simpler spellings;
+/// constants go right. Every value stays as it is, with NaN and the sign of zero.
+///   %a = reshape %x, %b = reshape %a   →   %b = reshape %x
+///   %a = mul %x, 1.0                   →   %x         (but not %x + 0.0, which turns -0 into 0)
+///   %a = sqrt %x, %b = div 1.0, %a     →   %b = rsqrt %x
+bool simplify(Graph& graph);
+
+/// Computes ops on constants: of one number in f64 whatever the shape, small tensors element by element.
+/// Iotas stay symbolic, so that masks made of them can be recognised.
+///   %a = sqrt 64.0, %b = div %x, %a    →   %b = div %x, 8.0
+bool fold_constants(Graph& graph);
+
+/// Computes equal expressions once. Inputs, weights and states are never merged.
+///   %a = add %x, %y, %b = add %y, %x   →   %a for both
+bool eliminate_common(Graph& graph);
+
+/// Recognises gelu (erf and tanh form), silu and sigmoid in any order of operands, with constants as people
+/// round them. Near misses: a factor other than 0.5, another x, sigmoid of a scaled x.
+///   0.5 * x * (1 + erf(x / 1.41421))                    →   gelu x
+///   0.5 * x * (1 + tanh(0.79788 * (x + 0.044715 x^3)))  →   gelu_tanh x
+///   x * (1 / (1 + exp(-x)))                             →   silu x
+bool recognise_activation(Graph& graph, Remarks& remarks);
+
+/// Recognises softmax and log_softmax. Near misses: no maximum subtracted, several axes, different axes.
+///   e = exp(x - max(x)), e / sum(e)                     →   softmax x
+bool recognise_softmax(Graph& graph, Remarks& remarks);
+
+/// Recognises layernorm and rmsnorm over the last axes, and takes a weight, a bias and the casts around a
+/// norm in f32 into it. Near misses: other axes, another value scaled than squared.
+///   d = x - mean(x), d * rsqrt(mean(d * d) + eps) * w + b                →   layernorm x, w, b
+///   w * cast(cast(x, f32) * rsqrt(mean(cast(x, f32) ** 2) + eps), bf16)  →   rmsnorm x, w
+bool recognise_norm(Graph& graph, Remarks& remarks);
+
+/// Turns transposes of an operand's last two axes into flags of the product, and sinks reshapes that regroup
+/// leading axes below products with a weight, elementwise ops and norms.
+///   %t = transpose %k, %s = matmul %q, %t          →   %s = matmul %q, %k {transpose_b}
+///   %r = reshape %x [B*T, K], %y = matmul %r, %w   →   %y = matmul %x, %w, %r = reshape %y [B*T, N]
+bool fold_layouts(Graph& graph);
+
+/// Recognises attention: scale on q, k or the scores, soft cap, additive and boolean masks, masks that
+/// compare iotas (causal, with offset, sliding window), key heads repeated for groups of query heads. A mask
+/// of zeros and numbers below -1e4 counts as boolean: a row that sees no key gives 0 instead of NaN or a
+/// mean. Near misses name the op in the way.
+///   softmax(where(j <= i, (q @ k^T) * s, -inf)) @ v   →   attention q, k, v {causal, scale = s}
+///   attention(q, k, v, mask = j <= i)                 →   attention q, k, v {causal}
+bool recognise_attention(Graph& graph, Remarks& remarks);
+
+/// Removes nodes that nothing reads; declared inputs, weights and states stay.
+bool eliminate_dead(Graph& graph);
+
 // ---- Fusions: each offers regions and rewrites nothing. select.h chooses among them, outline.h applies the
 // choice. ----
 
