@@ -44,12 +44,18 @@ Value* before_regrouping(const Value* value) {
 /// An operand that broadcasts along the last axis alone reads the same whatever the leading axes are.
 bool is_row_vector(const Value* value) { return value->type().rank() <= 1; }
 
+/// The regrouping behind `moved`, which now computes what `node` did and bears its name.
+Value* regrouped(Builder& builder, Value* moved, const Node& node) {
+  if (!node.result()->name().empty()) moved->set_name(node.result()->name());
+  return builder.reshape(moved, node.type().shape);
+}
+
 /// reshape(x) @ w = reshape(x @ w).
 Value* sink_below_product(Node& node) {
   Value *x = before_regrouping(node.operand(0)), *w = node.operand(1);
   if (!x || w->type().rank() != 2 || node.attributes.flag("transpose_a")) return nullptr;
   Builder builder = Builder::before(&node);
-  return builder.reshape(builder.make(Op::kMatmul, {x, w}, node.attributes), node.type().shape);
+  return regrouped(builder, builder.make(Op::kMatmul, {x, w}, node.attributes), node);
 }
 
 /// f(reshape(x), v, reshape(y)) = reshape(f(x, v, y)) for x and y of one shape and vectors v.
@@ -65,7 +71,7 @@ Value* sink_below_elementwise(Node& node) {
   }
   if (!common) return nullptr;
   Builder builder = Builder::before(&node);
-  return builder.reshape(builder.make(node.op(), operands, node.attributes, &node.type()), node.type().shape);
+  return regrouped(builder, builder.make(node.op(), operands, node.attributes, &node.type()), node);
 }
 
 /// norm(reshape(x)) = reshape(norm(x)) where a row is the last axis.
@@ -80,7 +86,7 @@ Value* sink_below_norm(Node& node) {
   Attributes attributes = node.attributes;
   attributes.set("axis", Dim(x->type().rank() - 1));
   Builder builder = Builder::before(&node);
-  return builder.reshape(builder.make(node.op(), operands, attributes), node.type().shape);
+  return regrouped(builder, builder.make(node.op(), operands, attributes), node);
 }
 
 Value* sunk(Node& node) {

@@ -77,6 +77,11 @@ Exponentials match_log_softmax(const Node& node) {
 bool recognise_softmax(Graph& graph, Remarks& remarks) {
   Rewriter rewriter(graph);
   return rewriter.sweep([&](Node& node) {
+    if (node.op() == Op::kLog && node.operand(0)->node()->op() == Op::kSoftmax) {
+      Node& softmax = *node.operand(0)->node();
+      return rewriter.replace(node.result(), Builder::before(&node).make(Op::kLogSoftmax, {softmax.operand(0)},
+                                                                         softmax.attributes));
+    }
     bool log = node.op() == Op::kSub;
     if (!log && node.op() != Op::kDiv && node.op() != Op::kMul) return;
     Exponentials found = log ? match_log_softmax(node) : match_softmax(node);

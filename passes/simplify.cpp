@@ -98,10 +98,6 @@ Value* simplify_unary(Node& node) {
     case Op::kRound: return twice || !is_float_value(x) ? x : nullptr;
     case Op::kReciprocal:
       return inner.op() == Op::kSqrt ? Builder::before(&node).make(Op::kRsqrt, {inner.operand(0)}) : nullptr;
-    case Op::kLog:
-      return inner.op() == Op::kSoftmax
-                 ? Builder::before(&node).make(Op::kLogSoftmax, {inner.operand(0)}, inner.attributes)
-                 : nullptr;
     default: return nullptr;
   }
 }
