@@ -14,17 +14,22 @@
 
 namespace tenon {
 
-// A tile of rows of kHeadDim 16-bit elements. The 16-byte chunks of a row are permuted so that the same chunk
-// of eight neighbouring rows meets eight different bank groups.
-template <class T, int kHeadDim>
-struct SwizzledTile {
-  static constexpr int kChunks = kHeadDim / 8;
+// Where the 16-byte chunks of a tile of kHeadDim 16-bit columns lie, in bytes from its beginning. The chunks
+// of a row are permuted so that the same chunk of eight neighbouring rows meets eight different bank groups.
+template <int kHeadDim>
+struct SwizzledRows {
+  static constexpr int kBytes = 2 * kHeadDim, kChunks = kHeadDim / 8;
   static constexpr int kCycle = kChunks % 8 == 0   ? 8
                                 : kChunks % 4 == 0 ? 4
-                                                   : 2;  // chunk permutations, each lasting 8 / kCycle rows
-  T* data;
-  TENON_DEVICE T* chunk(int row, int i) const {
-    return data + (row * kChunks + (i ^ (row / (8 / kCycle) % kCycle))) * 8;
+                                                   : 2;  // permutations, each lasting 8 / kCycle rows
+  static TENON_DEVICE int chunk(int row, int i) {
+    return row * kBytes + (i ^ (row / (8 / kCycle) % kCycle)) * 16;
+  }
+  // From chunk i < 2 of a row to chunk 2 * pair + i of a row 16 * n below: for constants, one xor and an
+  // immediate offset.
+  static TENON_DEVICE int move(int chunk, int pair, int n) {
+    const int inner = 2 * pair % kCycle;
+    return (chunk ^ (inner * 16)) + (2 * pair - inner) * 16 + n * 16 * kBytes;
   }
 };
 
@@ -37,7 +42,7 @@ struct AttentionSm80 {
   static_assert(kHeadDim % 16 == 0 && kTile.block_m % (16 * kTile.warps_m) == 0 &&
                 kTile.block_n % (16 * kTile.warps_n) == 0);
   static_assert(kTile.scale_first || !Mask::kAdditive, "a mask is added to scaled scores");
-  using Tile = SwizzledTile<T, kHeadDim>;
+  using Rows = SwizzledRows<kHeadDim>;
   using Block = AttentionBlock<kTile.pack, kTile.causal>;
 
   const AttentionProblem<T, Mask>& problem;
@@ -72,44 +77,58 @@ struct AttentionSm80 {
 
   TENON_DEVICE int first_row() const { return warp_m * 16 * kRowTiles; }
   TENON_DEVICE int row_of(int t, int h) const { return first_row() + 16 * t + lane / 4 + 8 * h; }
-  TENON_DEVICE Tile k_tile(int stage) const {
-    return {reinterpret_cast<T*>(shared) + stage * kTile.stage_elements()};
-  }
-  TENON_DEVICE Tile v_tile(int stage) const { return {k_tile(stage).data + kTile.block_n * kHeadDim}; }
-  // Behind the ring, or on its later stages where q moves on into registers.
-  TENON_DEVICE Tile q_tile() const { return k_tile(kTile.q_in_registers ? 1 : kTile.stages); }
+  // Tiles, in bytes from the beginning of shared memory. q lies behind the ring, or on its later stages if it
+  // moves on into registers.
+  static constexpr int kTileBytes = kTile.block_n * Rows::kBytes, kStageBytes = 2 * kTileBytes;
+  static constexpr int kQueryTile = (kTile.q_in_registers ? 1 : kTile.stages) * kStageBytes;
 
-  // Rows from `rows` on become zeros and are not read.
+  // Tiles travel in passes of kPassRows rows, kLoadLanes threads a row; a pass is a whole number of swizzle
+  // cycles, so that a thread's place in shared memory moves by constants.
+  static constexpr int kLoadLanes = Rows::kCycle, kPassRows = kThreads / kLoadLanes;
+  static_assert(kPassRows % 8 == 0);
+  TENON_DEVICE int load_row() const { return threadIdx.x / kLoadLanes; }
+  TENON_DEVICE int load_lane() const { return threadIdx.x % kLoadLanes; }
+
+  // Rows from `rows` on become zeros and are not read. `row_pointer` knows where a pass's row of this thread
+  // begins.
   template <int kRows, class RowPointer>
-  TENON_DEVICE void load(Tile tile, int rows, RowPointer row_pointer) const {
-    constexpr int kChunks = kRows * Tile::kChunks;
+  TENON_DEVICE void load(int tile, int rows, RowPointer row_pointer) const {
+    unsigned char* const target = shared + tile + Rows::chunk(load_row(), load_lane());
 #pragma unroll
-    for (int base = 0; base < kChunks; base += kThreads) {
-      const int i = base + threadIdx.x, row = i / Tile::kChunks, chunk = i % Tile::kChunks;
-      if (kChunks % kThreads != 0 && i >= kChunks) break;
-      const bool valid = row < rows;
-      const T* source = row_pointer(valid ? row : 0) + 8 * chunk;
-      T* target = tile.chunk(row, chunk);
-      if constexpr (kTile.aligned)
-        ptx::cp_async<16>(target, source, valid ? 16 : 0);
-      else
-        for (int e = 0; e < 8; ++e) target[e] = valid ? source[e] : T{0};
+    for (int pass = 0; pass < kRows; pass += kPassRows) {
+      if (kRows % kPassRows != 0 && load_row() >= kRows - pass) break;
+      const bool valid = load_row() < rows - pass;
+      const T* source = row_pointer(pass) + 8 * load_lane();
+#pragma unroll
+      for (int i = 0; i < Rows::kChunks; i += kLoadLanes)
+        load_chunk(target + pass * Rows::kBytes + 16 * i, source + 8 * i, valid);
+    }
+  }
+  static TENON_DEVICE void load_chunk(unsigned char* target, const T* source, bool valid) {
+    if constexpr (kTile.aligned) {
+      ptx::cp_async<16>(target, source, valid ? 16 : 0);
+    } else {
+#pragma unroll
+      for (int e = 0; e < 8; ++e) reinterpret_cast<T*>(target)[e] = valid ? source[e] : T{0};
     }
   }
   TENON_DEVICE void load_q() const {
-    load<kTile.block_m>(q_tile(), block.rows, [this](int r) {
-      return problem.q.row(block.batch, block.head_of(r), block.token(r));
+    load<kTile.block_m>(kQueryTile, block.rows, [this](int pass) {
+      const int row = load_row() + pass;
+      return problem.q.row(block.batch, block.head_of(row), block.token(row));
     });
+  }
+  TENON_DEVICE void load_keys(const AttentionOperand<const T>& from, int tile, int key) const {
+    const T* first = from.row(block.batch, block.kv_head, load_row());
+    load<kTile.block_n>(tile, block.keys_end() - key,
+                        [&](int pass) { return first + i64(key + pass) * from.token; });
   }
   // The step'th block of keys into its stage; nothing after the last step.
   TENON_DEVICE void load_step(int step) const {
     if (step < steps) {
-      const int key = (steps - 1 - step) * kTile.block_n, keys = block.keys_end() - key,
-                stage = step % kTile.stages;
-      load<kTile.block_n>(k_tile(stage), keys,
-                          [this, key](int r) { return problem.k.row(block.batch, block.kv_head, key + r); });
-      load<kTile.block_n>(v_tile(stage), keys,
-                          [this, key](int r) { return problem.v.row(block.batch, block.kv_head, key + r); });
+      const int key = (steps - 1 - step) * kTile.block_n, stage = step % kTile.stages * kStageBytes;
+      load_keys(problem.k, stage, key);
+      load_keys(problem.v, stage + kTileBytes, key);
     }
     ptx::cp_async_commit();
   }
@@ -129,7 +148,8 @@ struct AttentionSm80 {
   }
 
   TENON_DEVICE void q_fragment(unsigned (&a)[4], int depth, int t) const {
-    ptx::ldmatrix_x4(a, q_tile().chunk(first_row() + 16 * t + lane % 16, 2 * depth + lane / 16));
+    const int chunk = kQueryTile + Rows::chunk(first_row() + lane % 16, lane / 16);
+    ptx::ldmatrix_x4(a, shared + Rows::move(chunk, depth, t));
   }
   TENON_DEVICE void q_to_registers() {
 #pragma unroll
@@ -139,8 +159,8 @@ struct AttentionSm80 {
     }
   }
 
-  TENON_DEVICE void multiply_qk(float (&s)[kRowTiles][kKeys / 8][4], Tile k) const {
-    const int key = warp_n * kKeys + lane / 16 * 8 + lane % 8;
+  TENON_DEVICE void multiply_qk(float (&s)[kRowTiles][kKeys / 8][4], int k_tile) const {
+    const int chunk = k_tile + Rows::chunk(warp_n * kKeys + lane / 16 * 8 + lane % 8, lane / 8 % 2);
 #pragma unroll
     for (int depth = 0; depth < kHeadDim / 16; ++depth) {
       unsigned a[kRowTiles][4];
@@ -156,7 +176,7 @@ struct AttentionSm80 {
 #pragma unroll
       for (int n = 0; n < kKeys / 16; ++n) {
         unsigned b[4];
-        ptx::ldmatrix_x4(b, k.chunk(key + 16 * n, 2 * depth + lane / 8 % 2));
+        ptx::ldmatrix_x4(b, shared + Rows::move(chunk, depth, n));
 #pragma unroll
         for (int t = 0; t < kRowTiles; ++t) {
           mma(s[t][2 * n], a[t], b[0], b[1]);
@@ -166,8 +186,8 @@ struct AttentionSm80 {
     }
   }
 
-  TENON_DEVICE void multiply_pv(const float (&p)[kRowTiles][kKeys / 8][4], Tile v) {
-    const int key = warp_n * kKeys + lane % 16;
+  TENON_DEVICE void multiply_pv(const float (&p)[kRowTiles][kKeys / 8][4], int v_tile) {
+    const int chunk = v_tile + Rows::chunk(warp_n * kKeys + lane % 16, lane / 16);
 #pragma unroll
     for (int m = 0; m < kKeys / 16; ++m) {
       unsigned a[kRowTiles][4];
@@ -180,7 +200,7 @@ struct AttentionSm80 {
 #pragma unroll
       for (int n = 0; n < kHeadDim / 16; ++n) {
         unsigned b[4];
-        ptx::ldmatrix_x4_trans(b, v.chunk(key + 16 * m, 2 * n + lane / 16));
+        ptx::ldmatrix_x4_trans(b, shared + Rows::move(chunk, n, m));
 #pragma unroll
         for (int t = 0; t < kRowTiles; ++t) {
           mma(out[t][2 * n], a[t], b[0], b[1]);
@@ -245,16 +265,16 @@ struct AttentionSm80 {
     ptx::cp_async_wait<kTile.stages - 2>();
     __syncthreads();  // the step has arrived, and all warps have left the stage that is loaded next
     load_step(step + kTile.stages - 1);
-    const int stage = step % kTile.stages;
+    const int stage = step % kTile.stages * kStageBytes;
     float s[kRowTiles][kKeys / 8][4] = {};
-    multiply_qk(s, k_tile(stage));
+    multiply_qk(s, stage);
     mask_scores<kMasked>(s, (steps - 1 - step) * kTile.block_n + warp_n * kKeys);
 #pragma unroll
     for (int t = 0; t < kRowTiles; ++t) {
       soften<kMasked>(s, t, 0);
       soften<kMasked>(s, t, 1);
     }
-    multiply_pv(s, v_tile(stage));
+    multiply_pv(s, stage + kTileBytes);
   }
 
   // f32 results, not yet divided by their sums, into shared memory: [warps_n][block_m][merge_pitch], then
@@ -306,8 +326,8 @@ struct AttentionSm80 {
   }
 
   TENON_DEVICE void put_output() const {
-    for (int i = threadIdx.x; i < block.rows * Tile::kChunks; i += kThreads) {
-      const int row = i / Tile::kChunks, chunk = i % Tile::kChunks;
+    for (int i = threadIdx.x; i < block.rows * Rows::kChunks; i += kThreads) {
+      const int row = i / Rows::kChunks, chunk = i % Rows::kChunks;
       T* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + 8 * chunk;
       store<kTile.aligned ? 8 : 1>(target, merged(row, chunk));
     }
