@@ -18,8 +18,17 @@ struct AttentionOperand {
   TENON_DEVICE T* row(int b, int h, int t) const { return data + b * batch + h * head + t * token; }
 };
 
+// A row that sees no key has no use for its scores: they may be NaN.
+// Masks answer for a row of scores at a time: from key `first` on, score(x, ahead, unit) is x with the mask
+// of the key first + ahead applied, where `unit` is what 1 of the scaled score is in x. The row sees
+// `visible` keys, masks aside.
 struct NoMask {
   static constexpr bool kPresent = false, kAdditive = false;
+  struct Row {
+    int seen;
+    TENON_DEVICE float score(float x, int ahead, float) const { return ahead < seen ? x : kUnseen; }
+  };
+  TENON_DEVICE Row row(int, int, int, int first, int visible) const { return {visible - first}; }
 };
 // Broadcasts to [batch, head, query, key] by strides of 0. M is bool (true: the query sees the key) or the
 // operands' type (added to the scores).
@@ -28,8 +37,22 @@ struct AttentionMask {
   static constexpr bool kPresent = true, kAdditive = !kSame<M, bool>;
   const M* data;
   i64 batch, head, query, key;
-  TENON_DEVICE M at(int b, int h, int i, int j) const {
-    return data[b * batch + h * head + i * query + j * key];
+  struct Row {
+    const M* data;
+    i64 stride;
+    int seen, last;
+    TENON_DEVICE float score(float x, int ahead, float unit) const {
+      const M m =
+          data[(ahead < last ? ahead : last) * stride];  // read without a branch, which would cost registers
+      if constexpr (kAdditive)
+        return (ahead < seen ? x : kUnseen) + cast<float>(m) * unit;  // a select of the sum would be a branch
+      else
+        return ahead < seen && m ? x : kUnseen;
+    }
+  };
+  TENON_DEVICE Row row(int b, int h, int i, int first, int visible) const {
+    const int last = visible > 0 ? visible - 1 : 0;
+    return {data + b * batch + h * head + i * query + first * key, key, visible - first, last - first};
   }
 };
 
@@ -70,24 +93,13 @@ struct AttentionBlock {
     const int seen = token(row) + offset + 1;
     return seen < 0 ? 0 : seen > keys ? keys : seen;
   }
+  // Rows beyond the last take its mask: they are never written.
+  template <class Mask>
+  TENON_DEVICE auto mask_row(const Mask& mask, int row, int first_key, int visible) const {
+    const int real = row < rows ? row : rows - 1;
+    return mask.row(batch, head_of(real), token(real), first_key, visible);
+  }
   TENON_DEVICE int keys_end() const { return visible(rows - 1); }
 };
-
-// A boolean mask's or the causal rule's verdict on one scaled score; an additive mask is added after `unit`
-// (what 1 of the scaled score is here).
-template <class Mask, class Block>
-TENON_DEVICE float masked_score(const Mask& mask, const Block& block, float score, int row, int key,
-                                int visible, float unit) {
-  if (key >= visible) return kUnseen;
-  if constexpr (Mask::kPresent) {
-    if (row >= block.rows) return score;
-    const auto m = mask.at(block.batch, block.head_of(row), block.token(row), key);
-    if constexpr (Mask::kAdditive)
-      return score + cast<float>(m) * unit;
-    else
-      return m ? score : kUnseen;
-  }
-  return score;
-}
 
 }  // namespace tenon

@@ -82,12 +82,12 @@ struct AttentionSimt {
 
   // One row's scores become weights in shared memory; its sum and output move to the new maximum.
   TENON_DEVICE void soften(const float (&s)[kKeys], int r, int key0) {
-    const int row = first_row + r, visible = block.visible(row);
+    const int row = first_row + r;
+    const auto mask = block.mask_row(problem.mask, row, key0, block.visible(row));
     float score[kKeys], most = row_max[r];
 #pragma unroll
     for (int j = 0; j < kKeys; ++j) {
-      score[j] =
-          masked_score(problem.mask, block, s[j] * problem.scale, row, key0 + column + 16 * j, visible, 1.0f);
+      score[j] = mask.score(s[j] * problem.scale, 16 * j, 1.0f);
       most = fmaxf(most, score[j]);
     }
 #pragma unroll
@@ -128,7 +128,7 @@ struct AttentionSimt {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int row = first_row + r;
-      float sum = row_sum[r];
+      float sum = block.visible(row) > 0 ? row_sum[r] : 0.0f;
 #pragma unroll
       for (int lanes = 1; lanes < 16; lanes *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, lanes);
       if (row >= block.rows) continue;
@@ -149,7 +149,7 @@ struct AttentionSimt {
       float s[kRows][kKeys] = {};
       multiply_qk(s);
 #pragma unroll
-      for (int r = 0; r < kRows; ++r) soften(s[r], r, step * kTile.block_n);
+      for (int r = 0; r < kRows; ++r) soften(s[r], r, step * kTile.block_n + column);
       __syncthreads();  // K has been read
       load_keys(problem.k, k, step + 1);
       ptx::cp_async_wait<1>();

@@ -210,33 +210,30 @@ struct AttentionSm80 {
     }
   }
 
-  // Scores to exponents, masks applied. Without scale_first the scale waits for the exponential, where it
-  // costs nothing.
+  // One row's scores, scaled and masked where that is due. Without scale_first the scale waits for the
+  // exponential, where it costs nothing.
   template <bool kMasked>
-  TENON_DEVICE void mask_scores(float (&s)[kRowTiles][kKeys / 8][4], int key0) const {
+  TENON_DEVICE void mask_row(float (&s)[kKeys / 8][4], int t, int h, int key0) const {
+    const auto mask = block.mask_row(problem.mask, row_of(t, h), key0, visible[t][h]);
 #pragma unroll
-    for (int t = 0; t < kRowTiles; ++t) {
+    for (int j = 0; j < kKeys / 8; ++j) {
 #pragma unroll
-      for (int j = 0; j < kKeys / 8; ++j) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          float& score = s[t][j][i];
-          if constexpr (kTile.scale_first) score *= to_base2;
-          if constexpr (kMasked)
-            score = masked_score(problem.mask, block, score, row_of(t, i / 2),
-                                 key0 + 8 * j + lane % 4 * 2 + i % 2, visible[t][i / 2], kLog2e);
-        }
+      for (int c = 0; c < 2; ++c) {
+        float& score = s[j][2 * h + c];
+        if constexpr (kTile.scale_first) score *= to_base2;
+        if constexpr (kMasked) score = mask.score(score, 8 * j + c, kLog2e);
       }
     }
   }
 
   // One row's scores become its weights; sums and the output so far move to the new maximum.
   template <bool kMasked>
-  TENON_DEVICE void soften(float (&s)[kRowTiles][kKeys / 8][4], int t, int h) {
+  TENON_DEVICE void soften(float (&s)[kKeys / 8][4], int t, int h, int key0) {
+    mask_row<kMasked>(s, t, h, key0);
     const float unit = kTile.scale_first ? 1.0f : to_base2;
     float most = row_max[t][h];
 #pragma unroll
-    for (int j = 0; j < kKeys / 8; ++j) most = fmaxf(most, fmaxf(s[t][j][2 * h], s[t][j][2 * h + 1]));
+    for (int j = 0; j < kKeys / 8; ++j) most = fmaxf(most, fmaxf(s[j][2 * h], s[j][2 * h + 1]));
     most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
     most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
     const float base =
@@ -248,7 +245,7 @@ struct AttentionSm80 {
     for (int j = 0; j < kKeys / 8; ++j) {
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        float& score = s[t][j][2 * h + c];
+        float& score = s[j][2 * h + c];
         score = ptx::ex2_approx(fmaf(score, unit, -base));
         row_sum[t][h] += score;
       }
@@ -268,11 +265,11 @@ struct AttentionSm80 {
     const int stage = step % kTile.stages * kStageBytes;
     float s[kRowTiles][kKeys / 8][4] = {};
     multiply_qk(s, stage);
-    mask_scores<kMasked>(s, (steps - 1 - step) * kTile.block_n + warp_n * kKeys);
+    const int key0 = (steps - 1 - step) * kTile.block_n + warp_n * kKeys + lane % 4 * 2;
 #pragma unroll
     for (int t = 0; t < kRowTiles; ++t) {
-      soften<kMasked>(s, t, 0);
-      soften<kMasked>(s, t, 1);
+      soften<kMasked>(s[t], t, 0, key0);
+      soften<kMasked>(s[t], t, 1, key0);
     }
     multiply_pv(s, stage + kTileBytes);
   }
@@ -291,11 +288,12 @@ struct AttentionSm80 {
     for (int t = 0; t < kRowTiles; ++t) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        float sum = row_sum[t][h];
+        float sum = visible[t][h] > 0 ? row_sum[t][h] : 0.0f;
         sum += __shfl_xor_sync(0xffffffffu, sum, 1);
         sum += __shfl_xor_sync(0xffffffffu, sum, 2);
         if (lane % 4 == 0) {
-          merge_statistics(warp_n, row_of(t, h))[0] = row_max[t][h] * (kTile.scale_first ? 1.0f : to_base2);
+          merge_statistics(warp_n, row_of(t, h))[0] =
+              visible[t][h] > 0 ? row_max[t][h] * (kTile.scale_first ? 1.0f : to_base2) : kUnseen;
           merge_statistics(warp_n, row_of(t, h))[1] = sum;
         }
         float* target = merge_row(warp_n, row_of(t, h)) + lane % 4 * 2;
@@ -343,13 +341,12 @@ struct AttentionSm80 {
       __syncthreads();
     }
     for (int step = 1; step < kTile.stages - 1; ++step) load_step(step);
-    const int full =
-        Mask::kPresent
-            ? 0
-            : block.visible(0) / kTile.block_n;  // the first `full` blocks of keys are seen by every row
+    // Every row sees all keys of the later steps; a mask has its say in all of them.
+    const int masked = Mask::kPresent ? steps : steps - block.visible(0) / kTile.block_n;
     int step = 0;
-    for (; step < steps - full; ++step) process<true>(step);
-    for (; step < steps; ++step) process<false>(step);
+    for (; step < masked; ++step) process<true>(step);
+    if constexpr (!Mask::kPresent)
+      for (; step < steps; ++step) process<false>(step);
     ptx::cp_async_wait<0>();
     __syncthreads();
     put_partials();

@@ -18,12 +18,13 @@ struct ElementwiseConfig {
 // packing fills tiles when tokens are few.
 struct AttentionTile {
   int head_dim = 128;
-  int block_m = 64;  // 16 or 32 rows a warp
-  int block_n = 64;  // at least 16 keys a warp
-  int warps_m = 4;   // warps along the rows
-  int warps_n = 1;   // warps along the keys of a step, merged once at the end
-  int stages = 2;    // steps of K and V resident in shared memory
-  int pack = 1;      // divides the heads that share a key head
+  int block_m = 64;    // 16 or 32 rows a warp
+  int block_n = 64;    // at least 16 keys a warp
+  int warps_m = 4;     // warps along the rows
+  int warps_n = 1;     // warps along the keys of a step, merged once at the end
+  int stages = 2;      // steps of K and V resident in shared memory
+  int pack = 1;        // divides the heads that share a key head
+  int min_blocks = 1;  // that an SM shall hold at a time: bounds a thread's registers
   bool causal = false;
   bool q_in_registers = false;  // q's place in shared memory then serves the later stages
   bool scale_first =
