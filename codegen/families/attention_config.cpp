@@ -1,0 +1,78 @@
+// attention_config.cpp: which tiles there are. Each was compiled for sm_80, sm_89, sm_90a, sm_100a and sm_120
+// and spills nowhere; golden tests keep it so.
+#include "codegen/families/attention_config.h"
+
+namespace tenon {
+namespace {
+
+struct TileRow {
+  int head_dim, block_m, block_n, warps_m, warps_n, min_blocks;
+  bool masks;  // without spilling where every step reads a mask
+};
+
+// Tall tiles for many queries: 32 rows a warp halve the reads of K and V from shared memory, where registers
+// allow. Then 16 rows a warp; then one row tile for few queries, its warps along the keys.
+constexpr TileRow kTiles[] = {
+    {32, 128, 64, 4, 1, 2, false}, {32, 64, 64, 4, 1, 4, true},   {32, 16, 64, 1, 4, 4, true},
+    {64, 128, 64, 4, 1, 2, false}, {64, 64, 64, 4, 1, 3, true},   {64, 16, 64, 1, 4, 3, true},
+    {80, 128, 32, 4, 1, 2, false}, {80, 64, 64, 4, 1, 2, true},   {80, 16, 64, 1, 4, 3, true},
+    {96, 128, 32, 4, 1, 2, false}, {96, 64, 64, 4, 1, 2, true},   {96, 16, 64, 1, 4, 3, true},
+    {128, 128, 64, 8, 1, 1, true}, {128, 64, 64, 4, 1, 2, true},  {128, 16, 64, 1, 4, 2, true},
+    {256, 64, 32, 4, 1, 1, true},  {256, 128, 32, 8, 1, 1, true}, {256, 16, 32, 1, 2, 2, true},
+};
+
+AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row, int pack) {
+  AttentionConfig config;
+  config.tile = {.head_dim = row.head_dim,
+                 .block_m = row.block_m,
+                 .block_n = row.block_n,
+                 .warps_m = row.warps_m,
+                 .warps_n = row.warps_n,
+                 .pack = pack,
+                 .min_blocks = row.min_blocks,
+                 .causal = site.causal,
+                 .scale_first = site.additive_mask || site.scale <= 0,
+                 .aligned = site.aligned};
+  return config;
+}
+
+AttentionConfig simt_config(const AttentionSite& site, int rows_per_thread, int pack) {
+  AttentionConfig config;
+  config.tensor_cores = false;
+  config.simt = {.head_dim = site.head_dim,
+                 .block_n = site.head_dim > 128 ? 16 : 32,
+                 .rows_per_thread = rows_per_thread,
+                 .pack = pack,
+                 .causal = site.causal,
+                 .aligned = site.aligned};
+  return config;
+}
+
+}  // namespace
+
+std::string AttentionConfig::text() const {
+  std::string text = std::to_string(block_m()) + "x" + std::to_string(block_n());
+  if (tensor_cores)
+    text += "/" + std::to_string(tile.stages) + " warps " + std::to_string(tile.warps_m) + "x" +
+            std::to_string(tile.warps_n);
+  else
+    text += " f32 warps " + std::to_string(simt.warps);
+  return text + " pack " + std::to_string(pack());
+}
+
+std::vector<AttentionConfig> attention_configs(const AttentionSite& site) {
+  std::vector<AttentionConfig> configs;
+  for (int pack : {1, site.group()}) {
+    if (pack == 1 && !configs.empty()) break;  // no group to pack
+    if (site.dtype == DType::kF32) {
+      for (int rows : {4, 1}) configs.push_back(simt_config(site, rows, pack));
+      continue;
+    }
+    for (const TileRow& row : kTiles)
+      if (row.head_dim == site.head_dim && (row.masks || !site.mask))
+        configs.push_back(tensor_core_config(site, row, pack));
+  }
+  return configs;
+}
+
+}  // namespace tenon

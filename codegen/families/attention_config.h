@@ -1,0 +1,33 @@
+// attention_config.h: one way to run an attention: which kernel, with which tile.
+#pragma once
+#include <string>
+
+#include "codegen/families/attention_site.h"
+#include "passes/card.h"
+#include "templates/config.cuh"
+
+namespace tenon {
+
+struct AttentionConfig {
+  bool tensor_cores = true;  ///< `tile` with attention_sm80.cuh, else `simt` with attention_simt.cuh
+  AttentionTile tile;
+  AttentionSimtTile simt;
+
+  int block_m() const { return tensor_cores ? tile.block_m : simt.block_m(); }
+  int block_n() const { return tensor_cores ? tile.block_n : simt.block_n; }
+  int pack() const { return tensor_cores ? tile.pack : simt.pack; }
+  int threads() const { return tensor_cores ? tile.threads() : simt.threads(); }
+  int min_blocks() const { return tensor_cores ? tile.min_blocks : 1; }
+  int64_t shared_bytes() const { return tensor_cores ? tile.shared_bytes() : simt.shared_bytes(); }
+  /// Tiles of rows of one packed head.
+  int64_t row_tiles(const AttentionSite& site) const {
+    return (site.queries.extent() * pack() + block_m() - 1) / block_m();
+  }
+  std::string text() const;  ///< "128x64/2 warps 4x1 pack 1"
+};
+
+/// The configs that compile without spilling for this site, tall tiles first: with and without the heads of a
+/// key head packed.
+std::vector<AttentionConfig> attention_configs(const AttentionSite& site);
+
+}  // namespace tenon

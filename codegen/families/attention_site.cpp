@@ -1,0 +1,132 @@
+// attention_site.cpp: what stands in an attention region, and what of it the kernels cannot do.
+#include "codegen/families/attention_site.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ir/print.h"
+
+namespace tenon {
+namespace {
+
+constexpr int kHeadDims[] = {32, 64, 80, 96, 128, 256};
+
+bool is_leaf(const Value* value) { return value->node()->op() == Op::kParameter || is_packed(value); }
+
+/// A view of a parameter or packed value; on failure says what is in the way of `role`.
+std::string read_view(const Value* value, llvm::StringRef role, StridedView& view) {
+  const Node* obstacle = nullptr;
+  auto found = view_of(value, &obstacle);
+  if (!found) return role.str() + ": strides cannot express this " + name_of(obstacle->op()).str();
+  if (!is_leaf(found->base))
+    return role.str() + " is computed by " + name_of(found->base->node()->op()).str() + " in the same region";
+  view = *found;
+  return "";
+}
+
+bool is_one(const Dim& dim) { return !dim.dynamic() && dim.extent() == 1; }
+
+std::string read_operand(const Value* value, llvm::StringRef role, StridedView& view) {
+  std::string why = read_view(value, role, view);
+  if (why.empty() && !is_one(view.strides[3]))
+    why = role.str() + ": the elements of a head do not lie side by side";
+  return why;
+}
+
+/// Strides over [batch, head, query, key]; an axis that the mask lacks, or has once, stands still.
+std::string read_mask(const Value* value, AttentionSite& site) {
+  StridedView view;
+  if (std::string why = read_view(value, "mask", view); !why.empty()) return why;
+  Shape strides(4, Dim(0));
+  llvm::ArrayRef<Dim> shape = value->type().shape;
+  for (size_t i = 0; i < shape.size(); ++i)
+    if (!is_one(shape[i])) strides[4 - shape.size() + i] = view.strides[i];
+  view.strides = strides;
+  site.mask = view;
+  site.additive_mask = value->type().dtype != DType::kBool;
+  return "";
+}
+
+std::string read_offset(const Value* value, AttentionSite& site) {
+  if (is_scalar_constant(value)) {
+    site.fixed_offset = static_cast<int64_t>(value->node()->attributes.number("value"));
+    return "";
+  }
+  StridedView view;
+  std::string why = read_view(value, "offset", view);
+  if (why.empty()) site.offset = view;
+  return why;
+}
+
+/// Features of the op that this generation's kernels lack.
+std::string missing_feature(const Node& node) {
+  if (node.attributes.integer("window") != 0) return "attention has a window, which no kernel does yet";
+  if (node.attributes.number("softcap") != 0) return "attention has a softcap, which no kernel does yet";
+  for (llvm::StringRef name : {"alibi", "sinks"})
+    if (node.attributes.flag(name)) return "attention has " + name.str() + ", which no kernel does yet";
+  const Type &q = node.operand(0)->type(), &k = node.operand(1)->type(), &v = node.operand(2)->type();
+  const Dim& d = q.shape[3];
+  if (d != v.shape[3])
+    return "head_dim of v is " + v.shape[3].text() + ", of q " + d.text() +
+           ": no kernel does different ones yet";
+  if (d.dynamic() || q.shape[1].dynamic() || k.shape[1].dynamic())
+    return "the number of heads and head_dim must be fixed dims";
+  if (!llvm::is_contained(kHeadDims, d.extent()))
+    return "head_dim " + d.text() + ": the kernels do 32, 64, 80, 96, 128 and 256";
+  if (k.shape[1].extent() == 0) return "attention has no heads";
+  return "";
+}
+
+/// Whether every row of the view begins at a multiple of `elements`.
+bool is_aligned(const StridedView& view, int64_t elements) {
+  bool aligned = known_factor(view.offset) % elements == 0;
+  for (int axis = 0; axis < 3; ++axis) aligned &= known_factor(view.strides[axis]) % elements == 0;
+  return aligned;
+}
+
+std::string read_place(const Region& region, AttentionSite& site) {
+  if (region.body->outputs().size() != 1) return "attention in the region has more than one reader";
+  auto place = place_in(site.node->result(), region.body->outputs()[0].value);
+  if (!place) return "what follows attention is no transpose and reshape that strides express";
+  site.out = *place;
+  return is_one(site.out.strides[3]) ? "" : "the elements of a head do not lie side by side in the output";
+}
+
+}  // namespace
+
+int64_t AttentionSite::visible_keys(int64_t query) const {
+  if (!causal) return keys.extent();
+  const int64_t shift = offset ? std::max<int64_t>(keys.extent() - queries.extent(), 0) : fixed_offset;
+  return std::clamp<int64_t>(query + shift + 1, 0, keys.extent());
+}
+
+std::string read_attention(const Region& region, AttentionSite& site) {
+  for (const Node& node : region.body->nodes())
+    if (node.op() == Op::kAttention) site.node = &node;
+  if (!site.node) return "no attention in the region";
+  const Node& node = *site.node;
+  if (std::string why = missing_feature(node); !why.empty()) return why;
+  const Type &q = node.operand(0)->type(), &k = node.operand(1)->type();
+  site.dtype = q.dtype;
+  if (site.dtype != DType::kBF16 && site.dtype != DType::kF16 && site.dtype != DType::kF32)
+    return "attention in " + name_of(site.dtype).str();
+  site.batch = q.shape[0], site.queries = q.shape[2], site.keys = k.shape[2];
+  site.heads = static_cast<int>(q.shape[1].extent()), site.kv_heads = static_cast<int>(k.shape[1].extent());
+  site.head_dim = static_cast<int>(q.shape[3].extent());
+  site.causal = node.attributes.flag("causal");
+  site.scale = node.attributes.number("scale", 1 / std::sqrt(static_cast<double>(site.head_dim)));
+
+  std::string why = read_operand(node.operand(0), "q", site.q);
+  if (why.empty()) why = read_operand(node.operand(1), "k", site.k);
+  if (why.empty()) why = read_operand(node.operand(2), "v", site.v);
+  if (const Value* mask = optional_operand(node, "mask"); mask && why.empty()) why = read_mask(mask, site);
+  if (const Value* offset = optional_operand(node, "offset"); offset && why.empty())
+    why = read_offset(offset, site);
+  if (why.empty()) why = read_place(region, site);
+  if (!why.empty()) return why;
+  for (const StridedView* view : {&site.q, &site.k, &site.v, &site.out})
+    site.aligned &= is_aligned(*view, 16 / size_of(site.dtype));
+  return "";
+}
+
+}  // namespace tenon
