@@ -1,4 +1,5 @@
 // families.cpp: every kernel family, in the order in which explain lists them.
+#include "codegen/families/attention.h"
 #include "codegen/families/elementwise.h"
 #include "codegen/families/movement.h"
 #include "codegen/families/view.h"
@@ -7,7 +8,8 @@
 namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
-  static const EmittingFamily* const all[] = {&view_family(), &elementwise_family(), &movement_family()};
+  static const EmittingFamily* const all[] = {&view_family(), &attention_family(), &elementwise_family(),
+                                              &movement_family()};
   return all;
 }
 
