@@ -1,0 +1,279 @@
+// Tests of codegen/families/attention*.cpp: kernels against the f64 evaluator, what is refused, what costs
+// say.
+#include "codegen/families/attention.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "codegen/families/attention_config.h"
+#include "tests/codegen/kernel_check.h"
+
+namespace tenon {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+const Dim kT(37, "T"), kS(50, "S");
+
+/// The family with the configs alone that begin with `prefix`.
+class Only : public EmittingFamily {
+ public:
+  explicit Only(std::string prefix) : prefix_(std::move(prefix)) {}
+  llvm::StringRef name() const override { return "attention"; }
+  std::string refuses(const Region& region, const Target& target) const override {
+    return attention_family().refuses(region, target);
+  }
+  std::vector<Candidate> candidates(const Region& region, const Target& target,
+                                    const Facts& facts) const override {
+    auto all = attention_family().candidates(region, target, facts);
+    llvm::erase_if(all, [&](const Candidate& c) { return !llvm::StringRef(c.config).startswith(prefix_); });
+    CHECK(!all.empty());
+    return all;
+  }
+  EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,
+                     llvm::StringRef name) const override {
+    return attention_family().emit(region, candidate, target, name);
+  }
+
+ private:
+  std::string prefix_;
+};
+
+struct Model {
+  Graph graph;
+  Builder builder{graph};
+
+  Value* input(llvm::StringRef name, DType dtype, Shape shape) {
+    return builder.source(Op::kInput, name, {dtype, std::move(shape)}, {{"name", name.str()}});
+  }
+  Value* attention(llvm::ArrayRef<Value*> operands, Attributes attributes) {
+    const double d = static_cast<double>(operands[0]->type().shape[3].extent());
+    if (!attributes.find("scale")) attributes.set("scale", 1 / std::sqrt(d));
+    Value* a = builder.make(Op::kAttention, operands, std::move(attributes));
+    a->set_name("a");
+    return a;
+  }
+  Value* merge(Value* a) {
+    const Shape& shape = a->type().shape;
+    Value* turned = builder.transpose(a, {0, 2, 1, 3});
+    Value* merged = builder.reshape(turned, {shape[0], shape[2], shape[1] * shape[3]});
+    merged->set_name("merged");
+    return merged;
+  }
+  Region region(Value* result) {
+    graph.add_output("out", result);
+    return region_of(graph, Pattern::kAttention);
+  }
+};
+
+/// What rounding the weights to 16 bits and the output leave.
+double tolerance(DType dtype) { return dtype == DType::kF32 ? 4e-6 : 2 * unit_roundoff(dtype); }
+
+Region plain(Model& model, DType dtype, Dim batch, int heads, int kv_heads, Dim queries, Dim keys, int d,
+             Attributes attributes) {
+  Value* q = model.input("q", dtype, {batch, heads, queries, d});
+  Value* k = model.input("k", dtype, {batch, kv_heads, keys, d});
+  Value* v = model.input("v", dtype, {batch, kv_heads, keys, d});
+  return model.region(model.attention({q, k, v}, std::move(attributes)));
+}
+
+TEST_CASE("heads of a joined product are read in place and written merged") {
+  Model model;
+  const int heads = 4, d = 64, width = heads * d;
+  const Dim batch(2, "B");
+  Value* qkv = model.input("qkv", DType::kBF16, {batch, kT, 3 * width});
+  llvm::SmallVector<Value*, 3> parts;
+  for (int i = 0; i < 3; ++i) {
+    Value* part = model.builder.slice(qkv, 2, i * width, width);
+    parts.push_back(
+        model.builder.transpose(model.builder.reshape(part, {batch, kT, heads, d}), {0, 2, 1, 3}));
+  }
+  const Region region = model.region(model.merge(model.attention(parts, {{"causal", true}})));
+  check_golden("attention_joined",
+               check_kernel(Only("64x64/2"), region, {.tolerance = tolerance(DType::kBF16)}));
+  check_kernel(Only("128x64/2"), region, {.tolerance = tolerance(DType::kBF16)});
+}
+
+TEST_CASE("a cache longer than its contents is read as far as the offset says, a group of heads at a time") {
+  for (bool rows : {false, true}) {
+    Model model;
+    Value* q = model.input("q", DType::kBF16, {2, 6, kT, 128});
+    Value* k = model.input("k_cache", DType::kBF16, {2, 2, 200, 128});
+    Value* v = model.input("v_cache", DType::kBF16, {2, 2, 200, 128});
+    Value* position = model.input("position", rows ? DType::kI64 : DType::kI32, rows ? Shape{2} : Shape{});
+    const Region region =
+        model.region(model.attention({q, k, v, position}, {{"causal", true}, {"offset", true}}));
+    Draw draw = [&](llvm::StringRef name, const Type& type) {
+      HostTensor tensor = draw_normal(name, type);
+      if (name == "position") tensor.integers[0] = 90;
+      if (name == "position" && rows) tensor.integers[1] = -3;  // the first queries see nothing
+      if (name.endswith("_cache"))  // what nobody has written yet must not be read
+        for (int64_t i = 0; i < type.elements(); ++i)
+          if (const int64_t key = i / 128 % 200; key >= 90 + 37) tensor.reals[static_cast<size_t>(i)] = NAN;
+      return tensor;
+    };
+    const std::string source = check_kernel(Only("16x64/2 warps 1x4 pack 3"), region,
+                                            {.draw = draw, .tolerance = tolerance(DType::kBF16)});
+    if (!rows) check_golden("attention_cache", source);
+    check_kernel(Only("64x64/2 warps 4x1 pack 1"), region,
+                 {.draw = draw, .tolerance = tolerance(DType::kBF16)});
+  }
+}
+
+TEST_CASE("one query against many keys") {
+  Model model;
+  const Region region = plain(model, DType::kF16, 1, 8, 2, 1, 333, 64, {});
+  check_kernel(attention_family(), region, {.all_candidates = true, .tolerance = tolerance(DType::kF16)});
+}
+
+TEST_CASE("every head_dim") {
+  for (int d : {32, 64, 80, 96, 128, 256}) {
+    CAPTURE(d);
+    Model model;
+    const Region region = plain(model, DType::kBF16, 1, 2, 1, kT, kS, d, {{"causal", true}});
+    check_kernel(attention_family(), region, {.tolerance = tolerance(DType::kBF16)});
+    Model exact;
+    const Region f32 = plain(exact, DType::kF32, 1, 2, 1, kT, kS, d, {});
+    check_kernel(attention_family(), f32, {.tolerance = tolerance(DType::kF32)});
+  }
+}
+
+TEST_CASE("boolean masks of any broadcastable shape; a row that sees no key gives 0") {
+  for (const Shape& shape : {Shape{2, 1, 1, kS}, Shape{kT, kS}, Shape{3, kT, 1}}) {
+    Model model;
+    Value* q = model.input("q", DType::kBF16, {2, 3, kT, 32});
+    Value* k = model.input("k", DType::kBF16, {2, 3, kS, 32});
+    Value* v = model.input("v", DType::kBF16, {2, 3, kS, 32});
+    Value* mask = model.input("mask", DType::kBool, shape);
+    const Region region = model.region(model.attention({q, k, v, mask}, {{"mask", true}}));
+    Draw draw = [](llvm::StringRef name, const Type& type) {
+      HostTensor tensor = draw_normal(name, type);
+      if (name == "mask") std::fill_n(tensor.reals.begin(), 50, 0.0);
+      return tensor;
+    };
+    check_kernel(Only("64x64"), region, {.draw = draw, .tolerance = tolerance(DType::kBF16)});
+  }
+}
+
+TEST_CASE("additive masks with minus infinity, with and without a causal limit") {
+  for (DType dtype : {DType::kF16, DType::kF32}) {
+    for (bool causal : {false, true}) {
+      Model model;
+      Value* q = model.input("q", dtype, {1, 4, kT, 64});
+      Value* k = model.input("k", dtype, {1, 2, kS, 64});
+      Value* v = model.input("v", dtype, {1, 2, kS, 64});
+      Value* mask = model.input("mask", dtype, {4, kT, kS});
+      Value* offset = model.builder.constant(-2, DType::kI32);
+      const Region region = model.region(
+          model.attention({q, k, v, mask, offset}, {{"mask", true}, {"causal", causal}, {"offset", true}}));
+      Draw draw = [](llvm::StringRef name, const Type& type) {
+        HostTensor tensor = draw_normal(name, type);
+        if (name != "mask") return tensor;
+        for (size_t i = 0; i < tensor.reals.size(); ++i)
+          if (i % 3 == 0 || i / 50 % 37 == 5) tensor.reals[i] = -kInfinity;  // query 5 sees nothing
+        tensor.reals[0] = NAN;  // of query 0, which sees no key where the offset is -2
+        return tensor;
+      };
+      check_kernel(attention_family(), region, {.draw = draw, .tolerance = tolerance(dtype)});
+    }
+  }
+}
+
+TEST_CASE("NaN and infinity spread to the queries that see them") {
+  for (DType dtype : {DType::kBF16, DType::kF32}) {
+    Model model;
+    const Region region = plain(model, dtype, 1, 1, 1, kT, kT, 64, {{"causal", true}});
+    Draw draw = [](llvm::StringRef name, const Type& type) {
+      HostTensor tensor = draw_normal(name, type);
+      if (name == "q") tensor.reals[7 * 64 + 3] = NAN;
+      if (name == "k") tensor.reals[20 * 64 + 9] = NAN;  // queries from 20 on
+      if (name == "k")
+        tensor.reals[12 * 64 + 1] = kInfinity;  // each later query's score is infinite: NaN or alone
+      return tensor;
+    };
+    check_kernel(attention_family(), region, {.draw = draw, .tolerance = tolerance(dtype)});
+  }
+}
+
+TEST_CASE("a scale that is not positive, rows at odd addresses, extents of 0") {
+  Model negative;
+  check_kernel(Only("64x64"), plain(negative, DType::kBF16, 1, 1, 1, kT, kS, 32, {{"scale", -0.3}}),
+               {.tolerance = tolerance(DType::kBF16)});
+  for (DType dtype : {DType::kBF16, DType::kF32}) {
+    Model odd;
+    Value* x = odd.input("x", dtype, {1, 2, kT, 3 * 32 + 1});
+    llvm::SmallVector<Value*, 3> parts;
+    for (int i = 0; i < 3; ++i) parts.push_back(odd.builder.slice(x, 3, 32 * i + 1, 32));
+    check_kernel(attention_family(), odd.region(odd.attention(parts, {})), {.tolerance = tolerance(dtype)});
+  }
+  Model keyless;
+  check_kernel(Only("64x64"), plain(keyless, DType::kBF16, 1, 1, 1, kT, Dim(0, "S"), 32, {}));
+  Model empty;
+  const Region region = plain(empty, DType::kBF16, 1, 1, 1, Dim(0, "T"), kS, 32, {});
+  const auto candidates = attention_family().candidates(region, {}, {});
+  CHECK(attention_family().emit(region, candidates[0], {}, "none").grid[0] == 0);  // nothing is launched
+}
+
+TEST_CASE("what no kernel does is refused with the reason") {
+  auto refusal = [](int d, int dv, Attributes attributes, llvm::ArrayRef<Shape> extra = {}) {
+    Model model;
+    llvm::SmallVector<Value*, 4> operands = {model.input("q", DType::kBF16, {1, 2, 8, d}),
+                                             model.input("k", DType::kBF16, {1, 2, 8, d}),
+                                             model.input("v", DType::kBF16, {1, 2, 8, dv})};
+    for (const Shape& shape : extra) operands.push_back(model.input("extra", DType::kBF16, shape));
+    Region region = model.region(model.attention(operands, std::move(attributes)));
+    return attention_family().refuses(region, {});
+  };
+  CHECK(refusal(64, 64, {}) == "");
+  CHECK(refusal(48, 48, {}) == "head_dim 48: the kernels do 32, 64, 80, 96, 128 and 256");
+  CHECK(refusal(64, 32, {}) == "head_dim of v is 32, of q 64: no kernel does different ones yet");
+  CHECK(refusal(64, 64, {{"window", Dim(4)}}) == "attention has a window, which no kernel does yet");
+  CHECK(refusal(64, 64, {{"softcap", 30.0}}) == "attention has a softcap, which no kernel does yet");
+  CHECK(refusal(64, 64, {{"sinks", true}}, {Shape{2}}) == "attention has sinks, which no kernel does yet");
+
+  Model model;
+  Value* q = model.input("q", DType::kBF16, {1, 2, 8, 64});
+  Value* turned = model.builder.transpose(model.input("k", DType::kBF16, {1, 2, 64, 8}), {0, 1, 3, 2});
+  CHECK(attention_family().refuses(model.region(model.attention({q, turned, q}, {})), {}) ==
+        "k: the elements of a head do not lie side by side");
+}
+
+const Candidate& cheapest(const std::vector<Candidate>& candidates) {
+  return *std::min_element(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::pair(!a.why_not.empty(), a.estimate.us) < std::pair(!b.why_not.empty(), b.estimate.us);
+  });
+}
+
+TEST_CASE("costs: few queries take the short tile, many the tall one, a causal mask halves the arithmetic") {
+  Target h200;
+  h200.card = find_target("h200");
+  auto best = [&](int queries, int keys, Attributes attributes) {
+    Model model;
+    const Region region =
+        plain(model, DType::kBF16, 8, 32, 8, Dim(queries, "T"), keys, 128, std::move(attributes));
+    return cheapest(attention_family().candidates(region, h200, {}));
+  };
+  CHECK(llvm::StringRef(best(1, 4096, {}).config).startswith("16x64"));
+  CHECK(best(1, 4096, {}).config == "16x64/2 warps 1x4 pack 4");
+  const Candidate full = best(4096, 4096, {}), causal = best(4096, 4096, {{"causal", true}});
+  CHECK(llvm::StringRef(full.config).startswith("128x64"));
+  auto arithmetic = [](const Candidate& c) { return c.estimate.terms[1].us; };
+  CHECK(arithmetic(causal) == doctest::Approx(arithmetic(full) / 2).epsilon(0.05));
+  CHECK(causal.estimate.us < 0.65 * full.estimate.us);
+  CHECK(full.estimate.bytes_written == 8ll * 32 * 4096 * 128 * 2);
+}
+
+TEST_CASE("a tile that does not fit a block's shared memory says so") {
+  Target l4;
+  l4.card = find_target("l4");
+  Model model;
+  const Region region = plain(model, DType::kBF16, 1, 8, 8, 512, 512, 256, {});
+  const auto candidates = attention_family().candidates(region, l4, {});
+  REQUIRE(candidates.size() == 3);
+  CHECK(candidates[0].why_not == "");
+  CHECK(candidates[1].why_not == "needs 136192 bytes of shared memory, a block has 101376");
+}
+
+}  // namespace
+}  // namespace tenon
