@@ -113,7 +113,7 @@ Node* copy_node(const Node& node, Graph& target, llvm::DenseMap<const Value*, Va
     if (!node.result(i)->name().empty()) copy->result(i)->set_name(node.result(i)->name());
     map[node.result(i)] = copy->result(i);
   }
-  if (node.body) copy->body = node.body->clone();
+  copy->body = node.body;
   return copy;
 }
 

@@ -70,8 +70,8 @@ class Node : public llvm::ilist_node<Node> {
   /// The block path of the equation: "layer.3"; "" at the top level.
   llvm::StringRef scope() const { return scope_; }
   void set_scope(llvm::StringRef scope);
-  /// The body of a fused region; null for every other op.
-  std::unique_ptr<Graph> body;
+  /// The body of a fused region, shared by regions of equal structure; null for every other op.
+  std::shared_ptr<const Graph> body;
 
  private:
   friend class Graph;
@@ -140,7 +140,7 @@ class Graph {
 };
 
 /// Copies `node` into `target` (before `before`, or at the end) with operands looked up in `map`, which
-/// receives its results. Bodies are cloned.
+/// receives its results. Bodies are shared.
 Node* copy_node(const Node& node, Graph& target, llvm::DenseMap<const Value*, Value*>& map,
                 Node* before = nullptr);
 

@@ -10,8 +10,9 @@ constexpr char kProposer[] = "fuse_elementwise";
 constexpr size_t kMaxParts =
     6;  // groups up to this size are also offered in parts, longer ones whole and from each end
 
-bool takes(const Node& node) {
-  return (is_elementwise(node.op()) || is_index_map(node) || node.op() == Op::kRope) && needs_cover(node);
+bool takes(const Proposals& proposals, const Node& node) {
+  return (is_elementwise(node.op()) || is_index_map(node) || node.op() == Op::kRope) &&
+         proposals.needs_cover(node);
 }
 
 Pattern single_pattern(const Node& node) {
@@ -71,13 +72,14 @@ struct Groups {
 
 void offer_single_nodes(Proposals& proposals) {
   for (Node& node : proposals.graph.nodes())
-    if (needs_cover(node)) proposals.offer(single_pattern(node), {&node}, "single", name_of(node.op()));
+    if (proposals.needs_cover(node))
+      proposals.offer(single_pattern(node), {&node}, "single", name_of(node.op()));
 }
 
 void fuse_elementwise(Proposals& proposals) {
   Groups all(proposals);
   for (Node& node : proposals.graph.nodes())
-    if (takes(node)) all.add(&node);
+    if (takes(proposals, node)) all.add(&node);
   for (auto& group : all.groups) {
     llvm::SmallVector<Node*, 16> nodes(group.begin(), group.end());
     proposals.sort(nodes);

@@ -40,7 +40,7 @@ void offer_head(Proposals& proposals, Node* product, llvm::ArrayRef<Node*> tail)
 
 void fuse_epilogue(Proposals& proposals) {
   for (Node& node : proposals.graph.nodes()) {
-    if (node.op() != Op::kMatmul || !needs_cover(node)) continue;
+    if (node.op() != Op::kMatmul || !proposals.needs_cover(node)) continue;
     auto tail = grow_tail(proposals, {&node});
     offer_tails(proposals, &node, tail);
     offer_head(proposals, &node, tail);

@@ -23,7 +23,7 @@ bool meet(llvm::ArrayRef<Node*> tail, Node* first, Node* second) {
 
 void fuse_gated(Proposals& proposals) {
   for (Node& node : proposals.graph.nodes()) {
-    auto products = sibling_products(node.result());
+    auto products = proposals.sibling_products(node.result());
     if (products.size() != 2 || products[0]->type() != products[1]->type()) continue;
     proposals.sort(products);
     auto tail = grow_tail(proposals, products);
@@ -33,19 +33,9 @@ void fuse_gated(Proposals& proposals) {
     proposals.offer(Pattern::kGated, nodes, kProposer, "two products and their gate in one kernel");
     if (node.op() != Op::kLayernorm && node.op() != Op::kRmsnorm) continue;
     nodes.push_back(&node);
-    proposals.sort(nodes);
-    if (!is_convex(nodes)) continue;
-    Region folded = make_region(Pattern::kGated, nodes, kProposer);
-    std::string obstacle = llvm::is_contained(folded.outputs, node.result())
-                               ? "its result is also needed elsewhere"
-                               : fold_norm(*folded.body);
-    if (!obstacle.empty()) {
-      proposals.near_miss(node, "norm + product", std::move(obstacle));
-      continue;
-    }
-    folded.note = name_of(node.op()).str() + " folded into two products and their gate";
-    seal(folded);
-    proposals.offer(std::move(folded));
+    std::string note = name_of(node.op()).str() + " folded into two products and their gate";
+    std::string obstacle = proposals.offer(Pattern::kGated, nodes, kProposer, note, fold_norm);
+    if (!obstacle.empty()) proposals.near_miss(node, "norm + product", std::move(obstacle));
   }
 }
 

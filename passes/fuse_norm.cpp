@@ -31,6 +31,7 @@ struct Folding {
     int64_t rank = norm->type().rank();
     if ((norm->attributes.integer("axis", -1) + rank) % rank != rank - 1)
       return "the norm spans more than the last axis";
+    if (norm->result()->is_result()) return "its result is also needed elsewhere";
     for (Node* user : norm->result()->users()) {
       if (user->op() != Op::kMatmul || user->operand(0) != norm->result())
         return "the norm's result is also read by " + name_of(user->op()).str();
@@ -109,7 +110,7 @@ std::string fold_norm(Graph& body) {
 void fuse_norm(Proposals& proposals) {
   for (Node& norm : proposals.graph.nodes()) {
     if (norm.op() != Op::kLayernorm && norm.op() != Op::kRmsnorm) continue;
-    auto products = sibling_products(norm.result());
+    auto products = proposals.sibling_products(norm.result());
     if (products.size() > 1) continue;  // fuse_qkv and fuse_gated fold it into the joined products
     if (products.empty() || !norm.result()->only_used_by(products[0])) {
       if (!products.empty())
@@ -118,25 +119,14 @@ void fuse_norm(Proposals& proposals) {
             "the norm's result is also read by something that is no product, so it must be written anyway");
       continue;
     }
-    auto offer = [&](llvm::ArrayRef<Node*> tail) {
-      llvm::SmallVector<Node*, 16> nodes{&norm, products[0]};
-      nodes.append(tail.begin(), tail.end());
-      if (!is_convex(nodes)) return std::string();
-      Region region = make_region(Pattern::kProduct, nodes, kProposer);
-      std::string obstacle = fold_norm(*region.body);
-      if (!obstacle.empty()) return obstacle;
-      region.note =
-          name_of(norm.op()).str() + " folded into the product" + (tail.empty() ? "" : " and its tail");
-      seal(region);
-      proposals.offer(std::move(region));
-      return std::string();
-    };
     auto tail = grow_tail(proposals, {products[0]});
-    std::string obstacle = offer(tail);
-    if (!obstacle.empty())
-      proposals.near_miss(norm, "norm + product", std::move(obstacle));
-    else if (!tail.empty())
-      offer({});
+    llvm::SmallVector<Node*, 16> nodes{&norm, products[0]};
+    std::string note = name_of(norm.op()).str() + " folded into the product";
+    std::string obstacle = proposals.offer(Pattern::kProduct, nodes, kProposer, note, fold_norm);
+    nodes.append(tail.begin(), tail.end());
+    if (obstacle.empty() && !tail.empty())
+      obstacle = proposals.offer(Pattern::kProduct, nodes, kProposer, note + " and its tail", fold_norm);
+    if (!obstacle.empty()) proposals.near_miss(norm, "norm + product", std::move(obstacle));
   }
 }
 

@@ -15,27 +15,17 @@ std::string words(llvm::ArrayRef<Node*> products, llvm::ArrayRef<Node*> tail) {
   return text;
 }
 
-Region joined(llvm::ArrayRef<Node*> nodes, const std::string& note) {
-  Region region = make_region(Pattern::kProduct, nodes, kProposer);
-  join_products(*region.body);
-  seal(region);
-  region.note = note;
-  return region;
+std::string join(Graph& body) {
+  join_products(body);
+  return "";
+}
+
+std::string join_and_fold(Graph& body) {
+  join_products(body);
+  return fold_norm(body);
 }
 
 }  // namespace
-
-llvm::SmallVector<Node*, 4> sibling_products(Value* left) {
-  llvm::SmallVector<Node*, 4> products;
-  for (Node* user : left->users())
-    if (is_linear(*user) && user->operand(0) == left && !llvm::is_contained(products, user))
-      products.push_back(user);
-  auto differs = [&](const Node* node) {
-    return node->attributes != products[0]->attributes || node->type().dtype != products[0]->type().dtype;
-  };
-  if (products.size() > 1 && llvm::any_of(products, differs)) products.clear();
-  return products;
-}
 
 void join_products(Graph& body) {
   llvm::SmallVector<Node*, 4> products;
@@ -65,31 +55,19 @@ void join_products(Graph& body) {
 
 void fuse_qkv(Proposals& proposals) {
   for (Node& node : proposals.graph.nodes()) {
-    auto products = sibling_products(node.result());
+    auto products = proposals.sibling_products(node.result());
     if (products.size() < 2) continue;
     proposals.sort(products);
     auto tail = grow_tail(proposals, products);
     llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
     nodes.append(tail.begin(), tail.end());
-    proposals.sort(nodes);
-    if (!is_convex(nodes)) continue;
     std::string note = words(products, tail);
-    Region plain = joined(nodes, note);
-    bool norm = node.op() == Op::kLayernorm || node.op() == Op::kRmsnorm;
-    if (norm) {
-      nodes.insert(nodes.begin(), &node);
-      Region folded = joined(nodes, name_of(node.op()).str() + " folded into " + note);
-      std::string obstacle = folded.outputs.empty() || llvm::is_contained(folded.outputs, node.result())
-                                 ? "its result is also needed elsewhere"
-                                 : fold_norm(*folded.body);
-      if (obstacle.empty()) {
-        seal(folded);
-        proposals.offer(std::move(folded));
-      } else {
-        proposals.near_miss(node, "norm + product", std::move(obstacle));
-      }
-    }
-    proposals.offer(std::move(plain));
+    proposals.offer(Pattern::kProduct, nodes, kProposer, note, join);
+    if (node.op() != Op::kLayernorm && node.op() != Op::kRmsnorm) continue;
+    nodes.push_back(&node);
+    std::string folded = name_of(node.op()).str() + " folded into " + note;
+    std::string obstacle = proposals.offer(Pattern::kProduct, nodes, kProposer, folded, join_and_fold);
+    if (!obstacle.empty()) proposals.near_miss(node, "norm + product", std::move(obstacle));
   }
 }
 

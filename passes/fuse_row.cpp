@@ -65,7 +65,7 @@ struct RowGroup {
 
 void fuse_row(Proposals& proposals) {
   for (Node& node : proposals.graph.nodes()) {
-    if (!is_row_op(node) || !needs_cover(node)) continue;
+    if (!is_row_op(node) || !proposals.needs_cover(node)) continue;
     RowGroup group{proposals, &node, {&node}};
     group.grow_forward();
     auto with_tail = group.nodes;
@@ -74,7 +74,7 @@ void fuse_row(Proposals& proposals) {
     llvm::SmallVector<Node*, 16> head{&node};
     Node* producer = node.operand(0)->node();
     if (is_elementwise(producer->op()) && producer->type().shape == node.operand(0)->type().shape &&
-        needs_cover(*producer)) {
+        proposals.needs_cover(*producer)) {
       head.push_back(producer);
       for (Value* operand : producer->operands())
         for (Node* more : grow_head(proposals, operand, producer)) head.push_back(more);

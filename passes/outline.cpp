@@ -3,13 +3,13 @@
 
 namespace tenon {
 
-std::unique_ptr<Graph> outline(const Graph& graph, Selection& selection) {
+std::unique_ptr<Graph> outline(const Graph& graph, const Selection& selection) {
   auto result = std::make_unique<Graph>();
   llvm::DenseMap<const Value*, Value*> map;
   for (const Node& node : graph.nodes())
     if (node.kind() == OpKind::kSource) copy_node(node, *result, map);
-  for (Choice& choice : selection.choices) {
-    Region& region = choice.region;
+  for (const Choice& choice : selection.choices) {
+    const Region& region = choice.region;
     llvm::SmallVector<Value*, 8> operands;
     for (Value* input : region.inputs) operands.push_back(map.lookup(input));
     llvm::SmallVector<Type, 2> types;
@@ -23,7 +23,7 @@ std::unique_ptr<Graph> outline(const Graph& graph, Selection& selection) {
       if (!region.outputs[i]->name().empty()) fused->result(i)->set_name(region.outputs[i]->name());
       map[region.outputs[i]] = fused->result(i);
     }
-    fused->body = std::move(region.body);
+    fused->body = region.body;
   }
   for (const Graph::Output& output : graph.outputs())
     result->add_output(output.name, map.lookup(output.value));

@@ -64,10 +64,11 @@ bool eliminate_dead(Graph& graph);
 /// of every cover.
 void offer_single_nodes(Proposals& proposals);
 
-/// Products with their tails (and elementwise heads of the left operand).
-///   %h = matmul %x, %w          one region with every prefix of the tail that a library might know,
-///   %b = add %h, %bias      →   and with the whole tail: bias, activation, scale, residual, cast, several
-///   outputs, %y = gelu %b                head split, rope, cache write
+/// Products with their tails, and elementwise heads of the left operand. Each prefix of the tail that a library might know is
+/// a region, and so is the whole tail: bias, activation, scale, residual, cast, several outputs, head split, rope, cache write.
+///   %h = matmul %x, %w               %y = fused %x, %w, %bias {
+///   %b = add %h, %bias        →        ... the three lines ...
+///   %y = gelu %b                     }
 void fuse_epilogue(Proposals& proposals);
 
 /// Products of one left operand become one product of the weights side by side (packed at load), each slice
@@ -90,8 +91,7 @@ void fuse_gated(Proposals& proposals);
 ///   %y = matmul %n, %w       →   %_, %rstd = moments %x                 from the tiles of x
 ///                                %y = matmul %x, %wg {wide} · %rstd
 /// A layernorm's weight is centred as well (each output's weights minus their mean over the inputs), and the
-/// column sums that rounding leaves are taken times the mean in the epilogue: no large cancellation (KERNELS:
-/// norm folding algebra).
+/// column sums that rounding leaves are taken times the mean in the epilogue: no large cancellation (the algebra stands in fuse_norm.cpp).
 void fuse_norm(Proposals& proposals);
 
 /// Attention with the movement around it: heads split before, heads merged after, read and written through

@@ -3,6 +3,7 @@
 
 #include <queue>
 
+#include "ir/print.h"
 #include "llvm/ADT/DenseSet.h"
 
 namespace tenon {
@@ -69,7 +70,7 @@ struct Tail {
 
 }  // namespace
 
-Proposals::Proposals(Graph& whole) : graph(whole) {
+Proposals::Proposals(Graph& whole) : graph(whole), weights(whole) {
   int position = 0;
   for (const Node& node : graph.nodes()) order[&node] = position++;
 }
@@ -79,17 +80,32 @@ void Proposals::sort(llvm::SmallVectorImpl<Node*>& nodes) const {
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
 }
 
-void Proposals::offer(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer,
-                      llvm::StringRef note) {
+std::string Proposals::offer(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer,
+                             llvm::StringRef note, Rewrite rewrite) {
   llvm::SmallVector<Node*, 16> sorted(nodes.begin(), nodes.end());
   sort(sorted);
-  if (sorted.size() > 1 && !is_convex(sorted)) return;
-  Region region = make_region(pattern, sorted, proposer);
+  if (sorted.size() > 1 && !is_convex(sorted)) return "";
+  RegionShape shape = shape_of_region(sorted, weights);
+  auto [entry, fresh] = prototypes_.try_emplace(shape.structure + proposer.str() + (rewrite ? "+" : "-"));
+  Prototype& prototype = entry->second;
+  if (fresh) {
+    prototype.body = make_body(shape);
+    if (rewrite) prototype.obstacle = rewrite(*prototype.body);
+    prototype.key = print(*prototype.body);
+  }
+  if (!prototype.obstacle.empty()) return prototype.obstacle;
+  Region region;
+  region.pattern = pattern;
+  region.nodes.assign(sorted.begin(), sorted.end());
+  region.inputs = std::move(shape.inputs);
+  region.outputs = std::move(shape.outputs);
+  region.body = prototype.body;
+  region.key = prototype.key;
   region.note = note.str();
+  region.proposer = proposer.str();
   regions.push_back(std::move(region));
+  return "";
 }
-
-void Proposals::offer(Region region) { regions.push_back(std::move(region)); }
 
 void Proposals::near_miss(const Node& node, llvm::StringRef pattern, std::string reason) {
   near_misses.push_back(remark(node, pattern, std::move(reason)));
@@ -115,7 +131,7 @@ llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, 
     bool read_inside = !from->is_result() &&
                        llvm::all_of(from->users(), [&](Node* n) { return n == user || inside.contains(n); });
     if (!is_elementwise(node->op()) || !read_inside || node->type().shape != value->type().shape ||
-        is_weight_expression(from))
+        proposals.weights.contains(from))
       continue;
     if (!inside.insert(node).second) continue;
     head.push_back(node);
@@ -162,16 +178,23 @@ bool is_index_map(const Node& node) {
   }
 }
 
-bool needs_cover(const Node& node) {
-  if (node.kind() == OpKind::kSource) return false;
-  return !is_weight_expression(node.result());
-}
-
-bool is_linear(const Node& node) {
+bool Proposals::is_linear(const Node& node) const {
   if (node.op() != Op::kMatmul || node.attributes.flag("transpose_a")) return false;
   const Value* right = node.operand(1);
-  bool weight = right->node()->op() == Op::kWeight || is_weight_expression(right);
+  bool weight = right->node()->op() == Op::kWeight || weights.contains(right);
   return weight && right->type().rank() == 2 && node.operand(0)->type().rank() >= 1;
+}
+
+llvm::SmallVector<Node*, 4> Proposals::sibling_products(Value* left) const {
+  llvm::SmallVector<Node*, 4> products;
+  for (Node* user : left->users())
+    if (is_linear(*user) && user->operand(0) == left && !llvm::is_contained(products, user))
+      products.push_back(user);
+  auto differs = [&](const Node* node) {
+    return node->attributes != products[0]->attributes || node->type().dtype != products[0]->type().dtype;
+  };
+  if (products.size() > 1 && llvm::any_of(products, differs)) products.clear();
+  return products;
 }
 
 }  // namespace tenon

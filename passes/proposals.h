@@ -1,6 +1,7 @@
 // proposals.h: what the fusion passes share while they offer regions: the order of nodes, the list of offers
 // and the near misses.
 #pragma once
+#include <unordered_map>
 #include <vector>
 
 #include "llvm/ADT/DenseMap.h"
@@ -9,21 +10,44 @@
 
 namespace tenon {
 
-/// Regions offered for one graph, which the fusion passes leave as it is.
+/// Regions offered for one graph, which the fusion passes leave as it is. Regions of equal structure
+/// (repetitions of a block) share one body, which is made and rewritten once.
 struct Proposals {
   explicit Proposals(Graph& graph);
 
+  /// Rewrites a fresh body into an equivalent; returns "" or the obstacle.
+  using Rewrite = std::string (*)(Graph& body);
+
   Graph& graph;
+  WeightExpressions weights;
   std::vector<Region> regions;
   std::vector<SiteNotFused> near_misses;
   llvm::DenseMap<const Node*, int> order;  ///< position in the graph's topological order
 
   /// Sorts nodes topologically and removes doubles.
   void sort(llvm::SmallVectorImpl<Node*>& nodes) const;
-  /// Offers a region unless it is not convex; `note` says what it does.
-  void offer(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer, llvm::StringRef note);
-  void offer(Region region);
+  /// Offers a region over the nodes, unless they are not convex; `note` says what it does. Returns "" or the
+  /// obstacle that the rewrite met, in which case nothing is offered.
+  std::string offer(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer,
+                    llvm::StringRef note, Rewrite rewrite = nullptr);
   void near_miss(const Node& node, llvm::StringRef pattern, std::string reason);
+
+  /// A computing node that regions must cover: no source and no weight expression.
+  bool needs_cover(const Node& node) const {
+    return node.kind() != OpKind::kSource && !weights.contains(node.result());
+  }
+  /// A product whose right operand is a weight (or computed from weights) of rank 2.
+  bool is_linear(const Node& node) const;
+  /// The products that read `left` as their left operand, with weights of one layout and type: fuse_qkv and
+  /// fuse_gated join them.
+  llvm::SmallVector<Node*, 4> sibling_products(Value* left) const;
+
+ private:
+  struct Prototype {
+    std::shared_ptr<Graph> body;
+    std::string key, obstacle;
+  };
+  std::unordered_map<std::string, Prototype> prototypes_;  // by structure and proposer
 };
 
 /// The nodes that can join a product's epilogue: elementwise ops of the product's shape with other operands
@@ -40,12 +64,5 @@ llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, 
 bool is_index_map(const Node& node);
 /// A reshape, a contiguous slice, or another movement that leaves the bytes where they are.
 bool is_view(const Node& node);
-/// A computing node that regions must cover: no source and no weight expression.
-bool needs_cover(const Node& node);
-/// The products that read `left` as their left operand, with weights of one layout and type: fuse_qkv and
-/// fuse_gated join them.
-llvm::SmallVector<Node*, 4> sibling_products(Value* left);
-/// A product whose right operand is a weight (or computed from weights) of rank 2.
-bool is_linear(const Node& node);
 
 }  // namespace tenon

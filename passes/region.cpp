@@ -1,9 +1,6 @@
 // region.cpp: bodies of proposed regions, their keys and their place.
 #include "passes/region.h"
 
-#include <deque>
-
-#include "ir/builder.h"
 #include "ir/print.h"
 #include "llvm/ADT/DenseSet.h"
 
@@ -12,25 +9,97 @@ namespace {
 
 bool is_weight_source(const Node& node) { return node.op() == Op::kWeight || node.op() == Op::kRopeTable; }
 
-/// Collects what a region's body is made of: parameters in order of first use, and the nodes to copy.
-struct BodyMaker {
-  llvm::DenseSet<const Node*> covered;
-  llvm::SmallVector<Node*, 16> copied;  // covered nodes, constants and weight expressions, operands first
-  llvm::DenseSet<const Node*> seen;
-  std::vector<Value*> inputs;
-  llvm::DenseSet<const Value*> input_set;
+bool is_free_source(const Node& node) { return node.op() == Op::kConstant || node.op() == Op::kIota; }
+
+template <class Number>
+void put(std::string& text, Number number) {
+  text.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+void put(std::string& text, llvm::StringRef part) {
+  put(text, part.size());
+  text.append(part.data(), part.size());
+}
+
+void put(std::string& text, const Type& type) {
+  put(text, static_cast<uint8_t>(type.dtype));
+  put(text, type.shape.size());
+  for (const Dim& d : type.shape) {
+    put(text, d.extent());
+    if (d.dynamic()) put(text, d.symbol());
+  }
+}
+
+void put(std::string& text, const Attribute& attribute) {
+  put(text, attribute.index());
+  if (const auto* value = std::get_if<bool>(&attribute)) return put(text, *value);
+  if (const auto* value = std::get_if<double>(&attribute)) return put(text, *value);
+  if (const auto* value = std::get_if<std::string>(&attribute)) return put(text, llvm::StringRef(*value));
+  if (const auto* value = std::get_if<Dim>(&attribute)) return put(text, Type{DType::kI64, {*value}});
+  if (const auto* value = std::get_if<Shape>(&attribute)) return put(text, Type{DType::kI64, *value});
+  for (double value : std::get<std::vector<double>>(attribute)) put(text, value);
+}
+
+llvm::StringRef without_path(llvm::StringRef name) { return name.substr(name.rfind('.') + 1); }
+
+/// Walks from a region's nodes to what its body is made of. Regions are small: lists are searched, not
+/// hashed.
+struct ShapeMaker {
+  llvm::ArrayRef<Node*> covered;
+  const WeightExpressions& weights;
+  RegionShape shape;
 
   void visit(Node* node) {
-    if (!seen.insert(node).second) return;
+    if (llvm::is_contained(shape.copied, node)) return;
     for (Value* operand : node->operands()) {
       Node* from = operand->node();
-      bool inside = covered.contains(from) || from->op() == Op::kConstant || from->op() == Op::kIota;
-      if (inside || is_weight_expression(operand))
+      if (is_free_source(*from) || weights.contains(operand) || llvm::is_contained(covered, from))
         visit(from);
-      else if (input_set.insert(operand).second)
-        inputs.push_back(operand);
+      else if (!llvm::is_contained(shape.inputs, operand))
+        shape.inputs.push_back(operand);
     }
-    copied.push_back(node);
+    shape.copied.push_back(node);
+  }
+
+  void find_outputs() {
+    for (Node* node : covered)
+      for (int i = 0; i < node->result_count(); ++i) {
+        Value* value = node->result(i);
+        auto outside = [&](Node* user) { return !llvm::is_contained(covered, user); };
+        if (value->is_result() || llvm::any_of(value->users(), outside)) shape.outputs.push_back(value);
+      }
+  }
+
+  void describe() {
+    std::string& text = shape.structure;
+    text.reserve(512);
+    for (const Value* input : shape.inputs) {
+      put(text, input->type());
+      put(text, is_weight_source(*input->node()));
+      put(text, without_path(input->name()));
+    }
+    for (const Node* node : shape.copied) {
+      put(text, static_cast<uint8_t>(node->op()));
+      for (const Value* operand : node->operands()) {
+        auto input = llvm::find(shape.inputs, operand);
+        auto inside = llvm::find(shape.copied, operand->node());
+        put(text, input != shape.inputs.end() ? input - shape.inputs.begin()
+                                              : -1 - (inside - shape.copied.begin()));
+        put(text, static_cast<uint8_t>(operand->index()));
+      }
+      for (const auto& [name, value] : node->attributes) {
+        put(text, name.data());  // literals: one address a name
+        put(text, value);
+      }
+      for (int i = 0; i < node->result_count(); ++i) {
+        put(text, node->type(i));
+        put(text, node->result(i)->name());
+      }
+    }
+    for (const Value* output : shape.outputs) {
+      put(text, llvm::find(shape.copied, output->node()) - shape.copied.begin());
+      put(text, static_cast<uint8_t>(output->index()));
+    }
   }
 };
 
@@ -52,17 +121,19 @@ llvm::StringRef name_of(Pattern pattern) {
   return kNames[static_cast<int>(pattern)];
 }
 
-bool is_weight_expression(const Value* value) {
-  const Node& node = *value->node();
-  if (node.kind() == OpKind::kSource || value->is_result()) return false;
-  bool weights = false;
-  for (const Value* operand : node.operands()) {
-    const Node& from = *operand->node();
-    bool constant = from.op() == Op::kConstant || from.op() == Op::kIota;
-    if (!constant && !is_weight_source(from) && !is_weight_expression(operand)) return false;
-    weights |= !constant;
+WeightExpressions::WeightExpressions(const Graph& graph) {
+  for (const Node& node : graph.nodes()) {
+    if (node.kind() == OpKind::kSource) continue;
+    bool weight = false, other = false;
+    for (const Value* operand : node.operands()) {
+      bool from_weights = is_weight_source(*operand->node()) || values_.contains(operand);
+      weight |= from_weights;
+      other |= !from_weights && !is_free_source(*operand->node());
+    }
+    if (!weight || other) continue;
+    for (int i = 0; i < node.result_count(); ++i)
+      if (!node.result(i)->is_result()) values_.insert(node.result(i));
   }
-  return weights;
 }
 
 bool is_weight_parameter(const Value* value) {
@@ -92,38 +163,39 @@ Node* principal(llvm::ArrayRef<Node*> nodes) {
 
 Location Region::location() const { return principal(nodes)->location; }
 
+RegionShape shape_of_region(llvm::ArrayRef<Node*> nodes, const WeightExpressions& weights) {
+  ShapeMaker maker{nodes, weights, {}};
+  for (Node* node : nodes) maker.visit(node);
+  maker.find_outputs();
+  maker.describe();
+  return std::move(maker.shape);
+}
+
+std::shared_ptr<Graph> make_body(const RegionShape& shape) {
+  auto body = std::make_shared<Graph>();
+  llvm::DenseMap<const Value*, Value*> map;
+  int64_t index = 0;
+  for (Value* input : shape.inputs) {
+    Attributes attributes{{"index", Dim(index++)}, {"weight", is_weight_source(*input->node())}};
+    Node* parameter =
+        body->create(Op::kParameter, {}, std::move(attributes), {input->type()}, input->node()->location);
+    if (!input->name().empty()) parameter->result()->set_name(without_path(input->name()));
+    map[input] = parameter->result();
+  }
+  for (Node* node : shape.copied) copy_node(*node, *body, map)->set_scope("");
+  for (const Value* output : shape.outputs) body->add_output(output->name(), map.lookup(output));
+  return body;
+}
+
 Region make_region(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer) {
+  RegionShape shape = shape_of_region(nodes, WeightExpressions(nodes.front()->graph()));
   Region region;
   region.pattern = pattern;
   region.nodes.assign(nodes.begin(), nodes.end());
+  region.inputs = shape.inputs;
+  region.outputs = shape.outputs;
+  region.body = make_body(shape);
   region.proposer = proposer.str();
-  BodyMaker maker;
-  maker.covered.insert(nodes.begin(), nodes.end());
-  for (Node* node : nodes) maker.visit(node);
-  region.inputs = maker.inputs;
-
-  region.body = std::make_unique<Graph>();
-  llvm::DenseMap<const Value*, Value*> map;
-  for (size_t i = 0; i < region.inputs.size(); ++i) {
-    Value* input = region.inputs[i];
-    Attributes attributes{{"index", Dim(static_cast<int64_t>(i))},
-                          {"weight", is_weight_source(*input->node())}};
-    Node* parameter = region.body->create(Op::kParameter, {}, std::move(attributes), {input->type()},
-                                          input->node()->location);
-    llvm::StringRef path = input->name();  // "layer.3.wq": the same in every repetition without its path
-    if (!path.empty()) parameter->result()->set_name(path.substr(path.rfind('.') + 1));
-    map[input] = parameter->result();
-  }
-  for (Node* node : maker.copied) copy_node(*node, *region.body, map)->set_scope("");
-  for (Node* node : nodes)
-    for (int i = 0; i < node->result_count(); ++i) {
-      Value* value = node->result(i);
-      bool outside = value->is_result() ||
-                     llvm::any_of(value->users(), [&](Node* user) { return !maker.covered.contains(user); });
-      if (!outside) continue;
-      region.outputs.push_back(value);
-      region.body->add_output(value->name(), map.lookup(value));
-    }
   seal(region);
   return region;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "llvm/ADT/DenseSet.h"
 
 namespace tenon {
 
@@ -52,8 +53,8 @@ struct Region {
   std::vector<Value*> inputs;  ///< one for each parameter of the body, in order
   std::vector<Value*>
       outputs;  ///< covered values that something outside needs, one for each output of the body
-  std::unique_ptr<Graph> body;
-  std::string site;  ///< "layer.3.mlp.in": where in the model; see sites.h
+  std::shared_ptr<Graph> body;  ///< shared by all regions of equal structure: not to be changed once sealed
+  std::string site;             ///< "layer.3.mlp.in": where in the model; see sites.h
   std::string
       note;  ///< what the region does in a few words: "rmsnorm folded into q|k|v with rope and cache write"
   std::string key;       ///< the body's text: regions of equal keys share estimates, decisions and kernels
@@ -66,18 +67,37 @@ struct Region {
 /// True when the body value depends on weight parameters and constants alone (and is not such a parameter
 /// itself).
 bool is_packed(const Value* value);
-/// True for a value of a whole graph that is computed from weights and constants alone: regions copy the
-/// expression into their bodies, where it is packed, and no region covers it.
-bool is_weight_expression(const Value* value);
+/// The values of a whole graph that are computed from weights and constants alone and that the graph does not
+/// hold as results: regions copy the expression into their bodies, where it is packed, and no region covers
+/// it.
+class WeightExpressions {
+ public:
+  explicit WeightExpressions(const Graph& graph);
+  bool contains(const Value* value) const { return values_.contains(value); }
+
+ private:
+  llvm::DenseSet<const Value*> values_;
+};
 /// The node that stands for a region: its attention, else product, else row op, else its last node.
 Node* principal(llvm::ArrayRef<Node*> nodes);
 /// True for a kParameter with {weight = true}.
 bool is_weight_parameter(const Value* value);
 
-/// A region over exactly these nodes of `graph` (in topological order) with their copies as body: inputs are
-/// the operands from outside in order of first use (rank-0 constants are copied in instead), outputs the
-/// values used outside. Scopes and the outside's names of parameters are dropped from the body so that equal
-/// layers give equal keys.
+/// What a region over some nodes of a graph reads and writes, before it has a body.
+struct RegionShape {
+  std::vector<Value*> inputs;   ///< operands from outside in order of first use
+  std::vector<Value*> outputs;  ///< values used outside
+  llvm::SmallVector<Node*, 16>
+      copied;  ///< what the body copies: the nodes, constants and weight expressions, operands first
+  std::string structure;  ///< equal for two shapes whose bodies would be equal, names and types included
+};
+RegionShape shape_of_region(llvm::ArrayRef<Node*> nodes, const WeightExpressions& weights);
+
+/// The body of such a region: parameters for the inputs, copies of the nodes, outputs. Scopes and the paths
+/// in parameters' names are dropped so that equal layers give equal bodies.
+std::shared_ptr<Graph> make_body(const RegionShape& shape);
+
+/// A region over exactly these nodes of a graph, in topological order, with their copies as body.
 Region make_region(Pattern pattern, llvm::ArrayRef<Node*> nodes, llvm::StringRef proposer);
 
 /// Sets `key` from the body; to be called after the last change of the body.

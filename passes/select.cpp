@@ -47,7 +47,7 @@ struct Selector {
   llvm::DenseMap<const Node*, int> position;
   std::vector<Offer> offers;
   std::vector<llvm::SmallVector<int, 8>> starting;  // offers by their first node
-  std::unordered_map<std::string, std::shared_ptr<Decision>> decisions;
+  std::map<std::tuple<const Graph*, Pattern, bool, std::string>, std::shared_ptr<Decision>> decisions;
   std::vector<char> forbidden;  // offers that would close a cycle
   Selection selection;
 
@@ -70,7 +70,7 @@ struct Selector {
 
 void Selector::index_nodes() {
   for (Node& node : proposals.graph.nodes())
-    if (needs_cover(node)) {
+    if (proposals.needs_cover(node)) {
       position[&node] = static_cast<int>(nodes.size());
       nodes.push_back(&node);
     }
@@ -95,8 +95,9 @@ llvm::StringRef Selector::choice_at(llvm::StringRef site) const {
 void Selector::judge(Offer& offer) {
   Region& region = *offer.region;
   llvm::StringRef choice = choice_at(region.site);
-  auto& decision = decisions[region.key + "\n" + choice.str() + name_of(region.pattern).str() +
-                             (region.nodes.size() > 1 ? "+" : "")];
+  // Equal structure means one shared body, so its address stands for it.
+  auto& decision =
+      decisions[std::make_tuple(region.body.get(), region.pattern, region.nodes.size() > 1, choice.str())];
   if (!decision) decision = decide(region, choice);
   offer.decision = decision;
   if (decision->chosen < 0) return;
