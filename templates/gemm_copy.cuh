@@ -84,7 +84,7 @@ struct UnalignedMatrix {
   using Inputs = Vec<T, 16 / int(sizeof(T))>;
   Matrix<T> matrix;
 
-  TENON_DEVICE Inputs load(int line, int position, int count) const {
+  TENON_DEVICE Inputs fetch(int line, int position, int count) const {
     Inputs loaded;
     const T* from = matrix.data + line * matrix.stride + position;
 #pragma unroll
@@ -95,7 +95,7 @@ struct UnalignedMatrix {
 };
 
 // Copies tiles through registers: the source loads a chunk's inputs before a tile is multiplied, and makes
-// the chunk of them after. A source has Element, Inputs, load(line, position, count) -> Inputs and
+// the chunk of them after. A source has Element, Inputs, fetch(line, position, count) -> Inputs and
 // operator()(inputs, line, position) -> a chunk of elements.
 template <class Source, class Tile, int kThreads, bool kAlongK, bool kExactK>
 struct RegisterCopier {
@@ -109,7 +109,7 @@ struct RegisterCopier {
 #pragma unroll
     for (int round = 0; round < Walk::kRounds; ++round) {
       const int count = existing(round, k);
-      if (count > 0) inputs[round] = source.load(line(round, k), position(round, k), count);
+      if (count > 0) inputs[round] = source.fetch(line(round, k), position(round, k), count);
     }
   }
   TENON_DEVICE void finish(unsigned char* tile, int k) {

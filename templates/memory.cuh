@@ -82,5 +82,12 @@ TENON_DEVICE void store(T* p, const Vec<V, N>& v, Count count) {
   for (int i = 0; i < N; ++i)
     if (Count(i) < count) p[i] = cast<T>(v[i]);
 }
+// Elements p[0], p[stride], ...
+template <class T, class V, int N, class Count>
+TENON_DEVICE void store_strided(T* p, i64 stride, const Vec<V, N>& v, Count count) {
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    if (Count(i) < count) p[i * stride] = cast<T>(v[i]);
+}
 
 }  // namespace tenon

@@ -271,7 +271,7 @@ struct Head {
   };
   const bf16* x;
   int stride;
-  TENON_DEVICE Inputs load(int row, int k, int count) const { return {tenon::load<8>(x + i64(row) * stride + k, count)}; }
+  TENON_DEVICE Inputs fetch(int row, int k, int count) const { return {load<8>(x + i64(row) * stride + k, count)}; }
   TENON_DEVICE Vec<bf16, 8> operator()(const Inputs& in, int, int) const { return cast<bf16>(log(abs(in.x))); }  // log 0 is -inf
 };
 struct Epilogue {

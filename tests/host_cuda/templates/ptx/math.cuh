@@ -13,5 +13,7 @@ inline float rcp_approx(float x) { return 1.0f / x * (1 - 0x1p-23f); }
 inline float sqrt_approx(float x) { return sqrtf(x) * (1 + 0x1p-23f); }
 inline float rsqrt_approx(float x) { return 1.0f / sqrtf(x) * (1 - 0x1p-22f); }
 inline float tanh_approx(float x) { return tanhf(x) * (1 - 0x1p-11f); }
+inline float sin_approx(float x) { return sinf(x) + 0x1p-21f; }
+inline float cos_approx(float x) { return cosf(x) - 0x1p-21f; }
 
 }  // namespace tenon::ptx
