@@ -1,6 +1,7 @@
 // families.cpp: every kernel family, in the order in which explain lists them.
 #include "codegen/families/attention.h"
 #include "codegen/families/elementwise.h"
+#include "codegen/families/gemm.h"
 #include "codegen/families/movement.h"
 #include "codegen/families/view.h"
 #include "codegen/family.h"
@@ -8,8 +9,8 @@
 namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
-  static const EmittingFamily* const all[] = {&view_family(), &attention_family(), &elementwise_family(),
-                                              &movement_family()};
+  static const EmittingFamily* const all[] = {&view_family(), &gemm_family(), &attention_family(),
+                                              &elementwise_family(), &movement_family()};
   return all;
 }
 

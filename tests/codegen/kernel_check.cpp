@@ -99,7 +99,7 @@ struct Run {
     for (const KernelArgument& a : kernel.arguments) switch (a.kind) {
         case KernelArgument::kOperand: arguments.emplace_back(operands[static_cast<size_t>(a.index)]); break;
         case KernelArgument::kPacked: arguments.emplace_back(packed[static_cast<size_t>(a.index)]); break;
-        case KernelArgument::kResult: arguments.emplace_back(results[static_cast<size_t>(a.index)]); break;
+        case KernelArgument::kResult: arguments.emplace_back(storage(operands, results, a.index)); break;
         case KernelArgument::kWorkspace: arguments.emplace_back(workspace); break;
         case KernelArgument::kCounters: arguments.emplace_back(counters); break;
         case KernelArgument::kInt32: arguments.emplace_back(static_cast<int32_t>(a.value)); break;
@@ -112,11 +112,17 @@ struct Run {
     const host_cuda::HostKernel compiled = host_cuda::compile_host_kernel(kernel.source, kernel.name);
     compiled.launch(dims(kernel.grid), dims(kernel.block), static_cast<size_t>(kernel.shared_bytes),
                     arguments, seed);
-    for (size_t i = 0; i < outputs; ++i) {
-      const int alias = kernel.aliases.empty() ? -1 : kernel.aliases[i];
-      compare(static_cast<int>(i), alias < 0 ? results[i] : operands[static_cast<size_t>(alias)]);
-    }
+    for (size_t i = 0; i < outputs; ++i)
+      compare(static_cast<int>(i), storage(operands, results, static_cast<int>(i)));
     for (int64_t i = 0; i < kernel.counter_bytes; ++i) CHECK(counters.as<char>()[i] == 0);
+  }
+
+  /// Where an output lies: in the operand whose storage it shares, or apart.
+  const DeviceBuffer& storage(const std::vector<DeviceBuffer>& operands,
+                              const std::vector<DeviceBuffer>& results, int output) const {
+    const auto i = static_cast<size_t>(output);
+    const int alias = kernel.aliases.empty() ? -1 : kernel.aliases[i];
+    return alias < 0 ? results[i] : operands[static_cast<size_t>(alias)];
   }
 
   void compare(int output, const DeviceBuffer& got) {
@@ -176,8 +182,10 @@ std::string check_kernel(const EmittingFamily& family, const Region& region, con
     }
   std::string source;
   std::vector<Candidate> candidates = family.candidates(region, target, Facts());
-  llvm::erase_if(candidates,
-                 [](const Candidate& c) { return !c.why_not.empty() || c.implementation != "generated"; });
+  llvm::erase_if(candidates, [&](const Candidate& c) {
+    return !c.why_not.empty() || c.implementation != "generated" ||
+           !llvm::StringRef(c.config).startswith(check.config);
+  });
   if (!check.all_candidates && candidates.size() > 1)
     candidates.erase(candidates.begin(), candidates.end() - 1);
   for (const Candidate& candidate : candidates) {

@@ -24,6 +24,7 @@ struct KernelCheck {
   const char* target = "h200";
   Draw draw = draw_normal;
   bool all_candidates = false;  ///< else the last legal one alone
+  const char* config = "";      ///< only those whose config begins so
   double tolerance = 0;  ///< relative to the larger of 1 and the value; 0: what the output's type rounds
                          ///< away, and a few f32 roundings
 };

@@ -1,0 +1,52 @@
+// gemm.cpp: the family of tiled products: tensor cores by portable instructions, or exact f32.
+#include "codegen/families/gemm.h"
+
+#include "codegen/families/gemm_configs.h"
+#include "codegen/families/gemm_printer.h"
+
+namespace tenon {
+namespace {
+
+class GemmFamily final : public EmittingFamily {
+ public:
+  llvm::StringRef name() const override { return "gemm"; }
+
+  std::string refuses(const Region& region, const Target&) const override {
+    ProductProblem problem;
+    return analyse_product(region, problem);
+  }
+
+  std::vector<Candidate> candidates(const Region& region, const Target& target,
+                                    const Facts& facts) const override {
+    ProductProblem problem;
+    analyse_product(region, problem);
+    std::vector<Candidate> all = gemm_candidates(problem, region, target);
+    for (Candidate& candidate : all) {
+      candidate.family = this;
+      if (const double* us = facts.measured(region.key, candidate.config)) {
+        candidate.estimate.us = *us;
+        candidate.estimate.basis = Basis::kMeasured;
+        candidate.estimate.uncertainty = 0;
+      }
+      if (auto why = facts.rejected.find({region.key, candidate.config}); why != facts.rejected.end())
+        candidate.why_not = why->second;
+    }
+    return all;
+  }
+
+  EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,
+                     llvm::StringRef name) const override {
+    ProductProblem problem;
+    analyse_product(region, problem);
+    return print_gemm(region, problem, std::any_cast<const GemmChoice&>(candidate.details), target, name);
+  }
+};
+
+}  // namespace
+
+const EmittingFamily& gemm_family() {
+  static const GemmFamily family;
+  return family;
+}
+
+}  // namespace tenon

@@ -1,0 +1,124 @@
+// gemm_configs.cpp: the menu of tiles and its legality on a card.
+#include "codegen/families/gemm_configs.h"
+
+#include <algorithm>
+
+namespace tenon {
+namespace {
+
+struct Tile {
+  int block_m, block_n, block_k, part_m, part_n;
+};
+
+// Large tiles reuse operands most; small ones fill a card when there are few rows. A warp's part of 64 x 64
+// or 64 x 32 keeps shared memory reads below what tensor cores wait for.
+constexpr Tile kTensorTiles[] = {{128, 256, 32, 64, 64}, {256, 128, 32, 64, 64}, {128, 128, 64, 64, 32},
+                                 {128, 128, 32, 64, 32}, {128, 64, 64, 32, 32},  {64, 256, 32, 32, 64},
+                                 {64, 128, 64, 32, 32},  {64, 64, 64, 32, 32},   {32, 128, 64, 32, 32},
+                                 {32, 64, 64, 16, 32},   {16, 128, 64, 16, 32},  {16, 64, 128, 16, 16}};
+constexpr Tile kSimtTiles[] = {
+    {128, 128, 16, 8, 8}, {64, 128, 16, 8, 8}, {64, 64, 16, 4, 8}, {32, 64, 16, 4, 4}, {16, 64, 32, 4, 4}};
+constexpr int kSlices[] = {1, 2, 3, 4, 6, 8, 12, 16};
+constexpr int kMostStages = 5;
+
+/// Stages and passes for a card: as many stages as leave room for a second block where registers do too.
+void fit_to_card(GemmConfig& config, const ProductProblem& problem, const Card& card) {
+  const int64_t k_tiles = (problem.k.extent() + config.block_k - 1) / config.block_k;
+  const int sums = config.products * config.part_m * config.part_n / config.lanes();
+  const bool two_blocks = sums <= 64 && config.threads() <= 256;
+  constexpr int64_t kReserved = 1024;  // of each block, by the driver
+  int64_t room = card.shared_bytes_per_block;
+  if (two_blocks) room = std::min(room, card.shared_bytes_per_sm / 2 - kReserved);
+  room -= config.row_sum_bytes();
+  config.stages = static_cast<int>(std::clamp<int64_t>(room / config.stage_bytes(), 2, kMostStages));
+  config.stages = static_cast<int>(std::min<int64_t>(config.stages, std::max<int64_t>(2, k_tiles)));
+  const int most_passes = config.lanes() == 32 ? config.part_m / 16 : config.part_m / 4;
+  while (config.passes * 2 <= most_passes && config.staged_bytes() > config.stages * config.stage_bytes())
+    config.passes *= 2;
+}
+
+GemmConfig config_of(const Tile& tile, const ProductProblem& problem, bool tensor_cores, const Card& card) {
+  const auto contiguous = [](bool along_k) { return along_k ? Contiguous::k : Contiguous::outer; };
+  GemmConfig config{.block_m = tile.block_m,
+                    .block_n = tile.block_n,
+                    .block_k = tile.block_k,
+                    .part_m = tile.part_m,
+                    .part_n = tile.part_n,
+                    .element_bytes = static_cast<int>(size_of(problem.dtype))};
+  if (tensor_cores && config.element_bytes == 4) config.block_k /= 2;
+  config.products = static_cast<int>(problem.products.size());
+  config.a_contiguous = contiguous(problem.a.along_k);
+  config.b_contiguous = contiguous(problem.b[0].along_k);
+  config.a_copy = problem.a.copy_bytes;
+  for (const ProductOperand& b : problem.b) config.b_copy = std::min(config.b_copy, b.copy_bytes);
+  config.exact_k = problem.k.extent() % config.block_k == 0;
+  config.vector = problem.vector;
+  config.exact_n = problem.n.extent() % config.vector == 0;
+  if (problem.moments)
+    config.row_sums = problem.moments->attributes.flag("rms") ? RowSums::squares : RowSums::moments;
+  fit_to_card(config, problem, card);
+  return config;
+}
+
+std::string why_illegal(const GemmConfig& config, const ProductProblem& problem, const Card& card) {
+  if (config.shared_bytes() > card.shared_bytes_per_block)
+    return "needs " + std::to_string(config.shared_bytes() / 1024) +
+           " KiB of shared memory, the card gives a block " +
+           std::to_string(card.shared_bytes_per_block / 1024);
+  if (config.products * config.part_m * config.part_n / config.lanes() > 128)
+    return "its sums need more than 128 registers a thread";
+  if (config.block_n % problem.head_dim != 0)
+    return "its " + std::to_string(config.block_n) + " columns cut heads of " +
+           std::to_string(problem.head_dim);
+  return "";
+}
+
+Candidate candidate_of(const GemmChoice& choice, const ProductProblem& problem, const Region& region,
+                       const Target& target) {
+  Candidate candidate;
+  candidate.implementation = "generated";
+  candidate.config = config_name(choice.config);
+  candidate.why_not = why_illegal(choice.config, problem, target.card);
+  candidate.estimate = estimate_gemm(problem, choice, region, target);
+  candidate.details = choice;
+  return candidate;
+}
+
+}  // namespace
+
+std::string config_name(const GemmConfig& config) {
+  std::string name = std::to_string(config.block_m) + "x" + std::to_string(config.block_n) + "x" +
+                     std::to_string(config.block_k) + "/" + std::to_string(config.stages);
+  return config.slices > 1 ? name + " split " + std::to_string(config.slices) : name;
+}
+
+std::vector<Candidate> gemm_candidates(const ProductProblem& problem, const Region& region,
+                                       const Target& target) {
+  const bool tensor_cores =
+      problem.dtype != DType::kF32 || target.tf32 || problem.products[0]->attributes.flag("tf32");
+  const llvm::ArrayRef<Tile> menu =
+      tensor_cores ? llvm::ArrayRef<Tile>(kTensorTiles) : llvm::ArrayRef<Tile>(kSimtTiles);
+  int64_t batch = 1;
+  for (const Dim& extent : problem.batch) batch *= extent.extent();
+  std::vector<Candidate> candidates;
+  for (const Tile& tile : menu) {
+    GemmChoice choice{config_of(tile, problem, tensor_cores, target.card), tensor_cores, 0};
+    const int64_t m_tiles = (problem.m.extent() + tile.block_m - 1) / tile.block_m,
+                  n_tiles = (problem.n.extent() + tile.block_n - 1) / tile.block_n;
+    choice.tiles = m_tiles * n_tiles * batch;
+    if (tile.block_m >= 64 && 2 * problem.m.extent() <= tile.block_m)
+      continue;  // most of the tile would be padding
+    const int64_t k_tiles = problem.k.extent() / choice.config.block_k;
+    Candidate best;
+    for (int slices : kSlices) {
+      if (slices > 1 && (choice.tiles * slices > 2 * target.card.sms || k_tiles < 4 * slices)) break;
+      choice.config.slices = slices;
+      Candidate candidate = candidate_of(choice, problem, region, target);
+      if (slices == 1 || candidate.estimate.us < best.estimate.us) best = std::move(candidate);
+    }
+    candidates.push_back(std::move(best));
+  }
+  return candidates;
+}
+
+}  // namespace tenon

@@ -1,0 +1,68 @@
+// tail_printer.h: the values of a product's head and tail as straight-line code over runs of neighbouring
+// elements.
+#pragma once
+#include "codegen/expression_printer.h"
+#include "codegen/families/kernel_scope.h"
+#include "codegen/families/product.h"
+
+namespace tenon {
+
+/// How many neighbouring elements one line of code stands for, and how many of them exist.
+struct Run {
+  int elements = 8;
+  std::string count;  ///< an expression; "" when all exist
+};
+
+/// The elements of a leaf (is_leaf) that a value of index map `map` meets: a number, a load, or elementwise
+/// ops over them.
+std::string leaf_text(const Value* leaf, const DigitMap& map, const Run& run, KernelParameters& parameters,
+                      IndexScope& scope);
+/// A leaf's load alone, and whether it is a run (else it is one element for the whole run).
+std::string load_text(const Value* leaf, const DigitMap& map, const Run& run, KernelParameters& parameters,
+                      IndexScope& scope, bool& is_run);
+
+/// Prints the body of an epilogue: every output of the region, segment by segment.
+class TailPrinter {
+ public:
+  TailPrinter(Text& text, Names& names, KernelParameters& parameters, const Region& region,
+              const ProductProblem& problem, Run run)
+      : text_(text),
+        names_(names),
+        parameters_(parameters),
+        region_(region),
+        problem_(problem),
+        run_(std::move(run)) {}
+
+  void print();
+  /// Frequencies of rotary positions that no operand brings: {name, values}.
+  const std::vector<std::pair<std::string, std::vector<double>>>& tables() const { return tables_; }
+
+ private:
+  struct Code {  ///< values printed so far in one scope
+    IndexScope scope;
+    ExpressionPrinter printer;
+    std::string first_col;  ///< of the product, in terms of the scope's column
+    bool moved;             ///< the column is not the epilogue call's own
+  };
+  void print_segment(const Dim& begin, const Dim& count, llvm::ArrayRef<int> outputs);
+  void need(const Value* value, Code& code);
+  void need_moments(const Node& node, Code& code);
+  void need_rope(const Node& node, Code& code);
+  std::string position_text(const Node& rope, Code& code);
+  std::string frequency_text(const Node& rope, const std::string& element, int count);
+  void store(int output, Code& code);
+  void store_cache(int output, const Node& node, Code& code);
+  void print_store(const std::string& pointer, const std::string& value,
+                   const std::vector<AddressTerm>& terms, const std::string& extra, int64_t extra_alignment,
+                   Code& code);
+
+  Text& text_;
+  Names& names_;
+  KernelParameters& parameters_;
+  const Region& region_;
+  const ProductProblem& problem_;
+  Run run_;
+  std::vector<std::pair<std::string, std::vector<double>>> tables_;
+};
+
+}  // namespace tenon

@@ -1,0 +1,211 @@
+// The gemm family: which regions it takes, what it proposes, and the values and text of its kernels.
+#include "codegen/families/gemm.h"
+
+#include <doctest/doctest.h>
+
+#include "passes/passes.h"
+#include "tests/codegen/kernel_check.h"
+
+using namespace tenon;
+
+namespace {
+
+/// A graph under construction, and the region over all its computing nodes.
+struct Site {
+  Graph graph;
+  Builder builder{graph};
+
+  Value* input(const char* name, DType type, Shape shape) {
+    return builder.source(Op::kInput, name, {type, std::move(shape)});
+  }
+  Value* weight(const char* name, DType type, Shape shape) {
+    return builder.source(Op::kWeight, name, {type, std::move(shape)});
+  }
+  Value* op(Op what, llvm::ArrayRef<Value*> operands, Attributes attributes = {}) {
+    return builder.make(what, operands, std::move(attributes));
+  }
+
+  Region region(Pattern pattern, llvm::ArrayRef<Value*> outputs) {
+    for (Value* output : outputs) graph.add_output(output->name().empty() ? "y" : output->name(), output);
+    return region_of(graph, pattern);
+  }
+};
+
+/// Positions are small and not negative.
+HostTensor draw(llvm::StringRef name, const Type& type) {
+  HostTensor tensor = draw_normal(name, type);
+  for (int64_t& x : tensor.integers) x = (x + 12) % 12;
+  return tensor;
+}
+
+/// Runs the candidates whose config begins so, and gives the source of the last.
+std::string check(const Region& region, const char* config, double tolerance = 0) {
+  return check_kernel(gemm_family(), region, {.draw = draw, .config = config, .tolerance = tolerance});
+}
+
+constexpr DType kBf16 = DType::kBF16;
+
+Region ffn(Site& site, Dim tokens) {
+  Value* x = site.input("x", kBf16, {tokens, 64});
+  Value* h = site.builder.matmul(x, site.weight("w1", kBf16, {64, 96}));
+  h->set_name("h");
+  Value* b = site.op(Op::kAdd, {h, site.weight("b1", kBf16, {96})});
+  b->set_name("b");
+  Value* y = site.op(Op::kGeluTanh, {b});
+  y->set_name("y");
+  return site.region(Pattern::kProduct, {y});
+}
+
+}  // namespace
+
+TEST_CASE("matmul + bias + gelu is one readable kernel with the right values") {
+  Site site;
+  check_golden("gemm_bias_gelu", check(ffn(site, Dim(70, "T")), "64x64"));
+}
+
+TEST_CASE("every tile of the menu gives the right values") {
+  Site site;
+  Value* x = site.input("x", kBf16, {200, 320});
+  Region region = site.region(Pattern::kProduct,
+                              {site.builder.matmul(x, site.weight("w", kBf16, {264, 320}), false, true)});
+  check_kernel(gemm_family(), region, {.all_candidates = true});
+  Site f32;
+  Value* a = f32.input("a", DType::kF32, {130, 20});
+  region = f32.region(Pattern::kProduct, {f32.builder.matmul(a, f32.weight("w", DType::kF32, {20, 136}))});
+  check_kernel(gemm_family(), region, {.all_candidates = true, .tolerance = 2e-6});
+}
+
+TEST_CASE("a product may be transposed, batched, broadcast, unaligned or empty of terms") {
+  struct Case {
+    Shape a, b;
+    bool transpose_a, transpose_b;
+    DType type;
+    const char* config;
+  };
+  const Case cases[] = {{{33, 40}, {40, 24}, false, false, kBf16, "64x64"},
+                        {{40, 33}, {24, 40}, true, true, kBf16, "64x64"},
+                        {{37, 5}, {37, 3}, true, false, DType::kF16, "32x64"},
+                        {{2, 3, 17, 16}, {2, 3, 16, 9}, false, false, kBf16, "32x64"},
+                        {{2, 3, 17, 16}, {3, 9, 16}, false, true, kBf16, "32x64"},
+                        {{2, 5, 16}, {16, 8}, false, false, kBf16, "16x64"},
+                        {{2, 16, 5}, {1, 16, 8}, true, false, kBf16, "32x64"},
+                        {{1, 1}, {1, 1}, false, false, kBf16, "16x64"},
+                        {{3, 0}, {0, 5}, false, false, kBf16, "16x64"},
+                        {{1, 2048}, {2048, 48}, false, false, kBf16, "16x128"},
+                        {{65, 33}, {33, 17}, false, false, DType::kF32, "64x64"},
+                        {{3, 20, 12}, {3, 7, 20}, true, true, DType::kF32, "16x64"}};
+  for (const Case& c : cases) {
+    Site site;
+    Value* a = site.input("a", c.type, c.a);
+    Value* b = site.input("b", c.type, c.b);
+    check(site.region(Pattern::kProduct, {site.builder.matmul(a, b, c.transpose_a, c.transpose_b)}), c.config,
+          c.type == DType::kF32 ? 2e-6 : 0);
+  }
+}
+
+TEST_CASE("movement of an operand becomes strides") {
+  Site site;  // q k^T of heads that still lie as the projections left them
+  const auto heads = [&](const char* name) {
+    Value* x = site.builder.reshape(site.input(name, kBf16, {2, Dim(19, "T"), 48}), {2, Dim(19, "T"), 3, 16});
+    return site.builder.transpose(x, {0, 2, 1, 3});
+  };
+  Value *q = heads("q"), *k = heads("k");
+  Value* scores =
+      site.op(Op::kMul, {site.builder.matmul(q, k, false, true), site.builder.constant(0.25, kBf16)});
+  check(site.region(Pattern::kProduct, {scores}), "32x64");
+}
+
+TEST_CASE("a tail reads columns, rows and whole matrices, and writes several outputs of several types") {
+  Site site;
+  const Dim tokens(37, "T");
+  Value* h = site.builder.matmul(site.input("x", kBf16, {2, tokens, 32}), site.weight("w", kBf16, {40, 32}),
+                                 false, true);
+  Value* residual = site.op(Op::kAdd, {h, site.input("residual", kBf16, {2, tokens, 40})});
+  Value* scaled = site.op(Op::kMul, {residual, site.input("row_scale", kBf16, {tokens, 1})});
+  Value* kept = site.op(
+      Op::kWhere, {site.input("keep", DType::kBool, {2, 1, 40}), scaled, site.builder.constant(0, kBf16)});
+  Value* wide = site.builder.cast(kept, DType::kF32);
+  Value* turned = site.builder.transpose(site.op(Op::kNeg, {h}), {0, 2, 1});
+  check(site.region(Pattern::kProduct, {residual, wide, turned}), "64x64");
+}
+
+TEST_CASE("elementwise ops before a product are its head") {
+  Site site;
+  const Dim tokens(21, "T");
+  Value* gate = site.input("gate", kBf16, {tokens, 72});
+  Value* h = site.op(Op::kMul, {site.op(Op::kSilu, {gate}), site.input("up", kBf16, {tokens, 72})});
+  h = site.op(Op::kMul, {h, site.weight("scale", kBf16, {72})});
+  h = site.op(Op::kAdd, {h, site.input("shift", kBf16, {tokens, 1})});
+  Value* y = site.builder.matmul(h, site.weight("w", kBf16, {72, 40}));
+  Region region = site.region(Pattern::kProduct, {site.op(Op::kRelu, {y})});
+  check_golden("gemm_head",
+               check(region, "32x128", 0.02));  // the head is rounded on its way to shared memory
+}
+
+TEST_CASE("a norm folded into a product takes its statistics from the tiles") {
+  for (const Op norm : {Op::kRmsnorm, Op::kLayernorm}) {
+    Site site;
+    const Dim tokens(45, "T");
+    Value* x = site.input("x", kBf16, {tokens, 200});
+    Value *gamma = site.weight("gamma", kBf16, {200}), *beta = site.weight("beta", kBf16, {200});
+    Value* n = norm == Op::kRmsnorm
+                   ? site.op(norm, {x, gamma}, {{"eps", 1e-5}, {"axis", Dim(-1)}, {"weight", true}})
+                   : site.op(norm, {x, gamma, beta},
+                             {{"eps", 1e-5}, {"axis", Dim(-1)}, {"weight", true}, {"bias", true}});
+    Value* y = site.builder.matmul(n, site.weight("w", kBf16, {72, 200}), false, true);
+    Region region = site.region(Pattern::kProduct, {site.op(Op::kAdd, {y, site.weight("b", kBf16, {72})})});
+    REQUIRE(fold_norm(*region.body) == "");
+    seal(region);
+    check(region, "16x128");
+    check_golden(norm == Op::kRmsnorm ? "gemm_rmsnorm" : "gemm_layernorm", check(region, "64x64"));
+  }
+}
+
+TEST_CASE("two products and their gate are one kernel") {
+  Site site;
+  Value* x = site.input("x", kBf16, {Dim(50, "T"), 64});
+  Value* gate = site.builder.matmul(x, site.weight("wg", kBf16, {80, 64}), false, true);
+  Value* up = site.builder.matmul(x, site.weight("wu", kBf16, {80, 64}), false, true);
+  Region region = site.region(Pattern::kGated, {site.op(Op::kMul, {site.op(Op::kSilu, {gate}), up})});
+  check_golden("gemm_gated", check(region, "64x64"));
+}
+
+namespace {
+
+/// q | k | v of 4 and 2 heads of `d`, split into heads, q and k turned, k and v written to caches.
+Region qkv(Site& site, Dim tokens, int64_t d, const Attributes& rope, Shape position_shape, bool per_row) {
+  const int64_t width = 64, heads = 4, kv = 2;
+  Value* x = site.input("x", kBf16, {2, tokens, width});
+  Value* position = site.input("position", DType::kI32, position_shape);
+  Value* write_at = per_row ? site.input("write_at", DType::kI64, {2}) : position;
+  const auto split = [&](const char* name, int64_t n) {
+    Value* y = site.builder.matmul(x, site.weight(name, kBf16, {n * d, width}), false, true);
+    y = site.op(Op::kAdd, {y, site.weight((std::string("b") + name).c_str(), kBf16, {n * d})});
+    y = site.builder.reshape(y, {2, tokens, Dim(n), Dim(d)});
+    y = site.builder.transpose(y, {0, 2, 1, 3});
+    return y;
+  };
+  const auto turned = [&](Value* y) { return site.op(Op::kRope, {y, position}, rope); };
+  const auto cached = [&](const char* name, Value* y) {
+    return site.op(Op::kCacheWrite, {site.input(name, kBf16, {2, Dim(kv), 24, Dim(d)}), y, write_at});
+  };
+  Value* q = turned(split("q", heads));
+  Value* k = cached("k_cache", turned(split("k", kv)));
+  Value* v = cached("v_cache", split("v", kv));
+  Region region = site.region(Pattern::kProduct, {q, k, v});
+  join_products(*region.body);
+  seal(region);
+  return region;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "q, k and v are one product whose segments are turned, split into heads and written to the caches") {
+  Site halves, interleaved, partial, rows;
+  check_golden("gemm_qkv", check(qkv(halves, Dim(7, "T"), 32, {{"theta", 10000.0}}, {}, false), "32x128"));
+  check(qkv(interleaved, 5, 16, {{"theta", 500.0}, {"interleaved", true}, {"scale", 1.5}}, {2, 5}, true),
+        "32x64");
+  check(qkv(partial, 5, 32, {{"theta", 500.0}, {"rotary_dim", Dim(16)}}, {5}, true), "32x64");
+  check(qkv(rows, 1, 64, {{"theta", 500.0}}, {2, 1}, true), "16x64");
+}
