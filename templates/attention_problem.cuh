@@ -102,4 +102,40 @@ struct AttentionBlock {
   TENON_DEVICE int keys_end() const { return visible(rows - 1); }
 };
 
+inline constexpr float kLog2e = 1.4426950408889634f;
+
+// One output by the definition, from the row's largest score (in exponents of 2) and its sum of weights: what
+// a tile makes NaN because the weight 0 of an unseen key has met a NaN or an infinity in v. Slow, and seldom
+// wanted.
+template <int kHeadDim, class T, class Mask, class Block>
+TENON_DEVICE float defined_output(const AttentionProblem<T, Mask>& p, const Block& block, int row, int column,
+                                  float most, float sum) {
+  const int head = block.head_of(row), token = block.token(row), visible = block.visible(row);
+  const T* q = p.q.row(block.batch, head, token);
+  float total = 0;
+#pragma unroll 1
+  for (int key = 0; key < visible; ++key) {
+    const T* k = p.k.row(block.batch, block.kv_head, key);
+    float score = 0;
+#pragma unroll 1
+    for (int d = 0; d < kHeadDim; ++d) score = fmaf(cast<float>(q[d]), cast<float>(k[d]), score);
+    score = p.mask.row(block.batch, head, token, key, visible).score(score * p.scale * kLog2e, 0, kLog2e);
+    if (score != kUnseen)
+      total += exp2f(score - most) * cast<float>(p.v.row(block.batch, block.kv_head, key)[column]);
+  }
+  return total / sum;
+}
+
+// Replaces the NaNs among kCount outputs, `stride` apart, that a row with a proper sum has just received.
+template <int kHeadDim, int kCount, class T, class Mask, class Block>
+TENON_DEVICE void repair_outputs(const AttentionProblem<T, Mask>& p, const Block& block, int row, int column,
+                                 int stride, float most, float sum) {
+  if (is_nan(sum)) return;
+  T* target = p.out.row(block.batch, block.head_of(row), block.token(row)) + column;
+#pragma unroll 1
+  for (int i = 0; i < kCount * stride; i += stride)
+    if (is_nan(cast<float>(target[i])))
+      target[i] = cast<T>(defined_output<kHeadDim>(p, block, row, column + i, most, sum));
+}
+
 }  // namespace tenon

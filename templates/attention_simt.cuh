@@ -133,8 +133,14 @@ struct AttentionSimt {
       for (int lanes = 1; lanes < 16; lanes *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, lanes);
       if (row >= block.rows) continue;
       float* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + column;
+      float check = 0;
 #pragma unroll
-      for (int c = 0; c < kColumns; ++c) target[16 * c] = sum == 0 ? 0.0f : out[r][c] / sum;
+      for (int c = 0; c < kColumns; ++c) {
+        target[16 * c] = sum == 0 ? 0.0f : out[r][c] / sum;
+        check += 0.0f * out[r][c];  // NaN if any is NaN or infinite
+      }
+      if (is_nan(check))  // a weight of 0 may have met a NaN or an infinity in v
+        repair_outputs<kHeadDim, kColumns>(problem, block, row, column, 16, row_max[r] * kLog2e, sum);
     }
   }
 

@@ -38,7 +38,6 @@ struct AttentionSm80 {
   static constexpr int kHeadDim = kTile.head_dim, kThreads = kTile.threads();
   static constexpr int kRowTiles = kTile.block_m / (16 * kTile.warps_m);  // 16 rows each, of one warp
   static constexpr int kKeys = kTile.block_n / kTile.warps_n;             // of one step, for one warp
-  static constexpr float kLog2e = 1.4426950408889634f;
   static_assert(kHeadDim % 16 == 0 && kTile.block_m % (16 * kTile.warps_m) == 0 &&
                 kTile.block_n % (16 * kTile.warps_n) == 0);
   static_assert(kTile.scale_first || !Mask::kAdditive, "a mask is added to scaled scores");
@@ -304,31 +303,42 @@ struct AttentionSm80 {
     }
   }
 
-  // Eight neighbouring outputs of one row: the warps' partial results brought to one maximum, added in order,
-  // divided by the sum.
-  TENON_DEVICE Vec<float, 8> merged(int row, int chunk) const {
-    float most = merge_statistics(0, row)[0], sum = 0;
+  // The warps' partial results of a row are brought to one maximum and added in order.
+  TENON_DEVICE float largest(int row) const {
+    float most = merge_statistics(0, row)[0];
 #pragma unroll
     for (int n = 1; n < kTile.warps_n; ++n) most = fmaxf(most, merge_statistics(n, row)[0]);
+    return most;
+  }
+  TENON_DEVICE float weight(int n, int row, float most) const {
+    return kTile.warps_n == 1 || most == kUnseen ? 1.0f : ptx::ex2_approx(merge_statistics(n, row)[0] - most);
+  }
+
+  // Eight neighbouring outputs of a row.
+  TENON_DEVICE void put_chunk(int row, int column) const {
+    const float most = largest(row);
+    float sum = 0;
     Vec<float, 8> total = splat<8>(0.0f);
 #pragma unroll
     for (int n = 0; n < kTile.warps_n; ++n) {
-      const float weight =
-          kTile.warps_n == 1 || most == kUnseen ? 1.0f : ptx::ex2_approx(merge_statistics(n, row)[0] - most);
-      sum += weight * merge_statistics(n, row)[1];
+      const float factor = weight(n, row, most);
+      sum += factor * merge_statistics(n, row)[1];
 #pragma unroll
-      for (int e = 0; e < 8; ++e) total[e] += weight * merge_row(n, row)[8 * chunk + e];
+      for (int e = 0; e < 8; ++e) total[e] += factor * merge_row(n, row)[column + e];
     }
     const float inverse = ptx::rcp_approx(sum);
-    return map([=](float x) { return sum == 0 ? 0.0f : x * inverse; }, total);
+    total = map([=](float x) { return sum == 0 ? 0.0f : x * inverse; }, total);
+    store<kTile.aligned ? 8 : 1>(problem.out.row(block.batch, block.head_of(row), block.token(row)) + column,
+                                 total);
+    float check = 0;
+#pragma unroll
+    for (int e = 0; e < 8; ++e) check += 0.0f * total[e];  // NaN if any is NaN or infinite
+    if (is_nan(check)) repair_outputs<kHeadDim, 8>(problem, block, row, column, 1, most, sum);
   }
 
   TENON_DEVICE void put_output() const {
-    for (int i = threadIdx.x; i < block.rows * Rows::kChunks; i += kThreads) {
-      const int row = i / Rows::kChunks, chunk = i % Rows::kChunks;
-      T* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + 8 * chunk;
-      store<kTile.aligned ? 8 : 1>(target, merged(row, chunk));
-    }
+    for (int i = threadIdx.x; i < block.rows * Rows::kChunks; i += kThreads)
+      put_chunk(i / Rows::kChunks, i % Rows::kChunks * 8);
   }
 
   TENON_DEVICE void run() {

@@ -180,19 +180,20 @@ TEST_CASE("additive masks with minus infinity, with and without a causal limit")
   }
 }
 
-TEST_CASE("NaN and infinity spread to the queries that see them") {
+TEST_CASE("NaN and infinity spread to the queries that see them, and to no others") {
   for (DType dtype : {DType::kBF16, DType::kF32}) {
     Model model;
     const Region region = plain(model, dtype, 1, 1, 1, kT, kT, 64, {{"causal", true}});
     Draw draw = [](llvm::StringRef name, const Type& type) {
       HostTensor tensor = draw_normal(name, type);
       if (name == "q") tensor.reals[7 * 64 + 3] = NAN;
-      if (name == "k") tensor.reals[20 * 64 + 9] = NAN;  // queries from 20 on
-      if (name == "k")
-        tensor.reals[12 * 64 + 1] = kInfinity;  // each later query's score is infinite: NaN or alone
+      if (name == "k") tensor.reals[30 * 64 + 9] = NAN;
+      if (name == "v") tensor.reals[12 * 64 + 5] = NAN;  // one column of the queries from 12 on
+      if (name == "v") tensor.reals[20 * 64 + 6] = kInfinity;
       return tensor;
     };
-    check_kernel(attention_family(), region, {.draw = draw, .tolerance = tolerance(dtype)});
+    check_kernel(attention_family(), region,
+                 {.draw = draw, .all_candidates = true, .tolerance = tolerance(dtype)});
   }
 }
 
