@@ -241,7 +241,7 @@ class GemmPrinter {
   const Target& target_;
   std::string name_;
   Names names_;
-  KernelParameters parameters_;
+  ProductParameters parameters_;
   std::vector<std::pair<std::string, std::vector<double>>> tables_;
 };
 

@@ -43,7 +43,7 @@ bool hides_approximation(DType type) { return type == DType::kBF16 || type == DT
 
 }  // namespace
 
-std::string load_text(const Value* leaf, const DigitMap& map, const Run& run, KernelParameters& parameters,
+std::string load_text(const Value* leaf, const DigitMap& map, const Run& run, ProductParameters& parameters,
                       IndexScope& scope, bool& is_run) {
   const OperandView view = *operand_view(leaf);
   const Shape& shape = leaf->type().shape;
@@ -62,7 +62,7 @@ std::string load_text(const Value* leaf, const DigitMap& map, const Run& run, Ke
          sum_of(pointer, address) + count + ")";
 }
 
-std::string leaf_text(const Value* leaf, const DigitMap& map, const Run& run, KernelParameters& parameters,
+std::string leaf_text(const Value* leaf, const DigitMap& map, const Run& run, ProductParameters& parameters,
                       IndexScope& scope) {
   if (is_uniform(leaf)) return literal(leaf->node()->attributes.number("value"), leaf->type().dtype);
   bool is_run;

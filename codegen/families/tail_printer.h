@@ -2,8 +2,8 @@
 // elements.
 #pragma once
 #include "codegen/expression_printer.h"
-#include "codegen/families/kernel_scope.h"
 #include "codegen/families/product.h"
+#include "codegen/families/product_scope.h"
 
 namespace tenon {
 
@@ -15,16 +15,16 @@ struct Run {
 
 /// The elements of a leaf (is_leaf) that a value of index map `map` meets: a number, a load, or elementwise
 /// ops over them.
-std::string leaf_text(const Value* leaf, const DigitMap& map, const Run& run, KernelParameters& parameters,
+std::string leaf_text(const Value* leaf, const DigitMap& map, const Run& run, ProductParameters& parameters,
                       IndexScope& scope);
 /// A leaf's load alone, and whether it is a run (else it is one element for the whole run).
-std::string load_text(const Value* leaf, const DigitMap& map, const Run& run, KernelParameters& parameters,
+std::string load_text(const Value* leaf, const DigitMap& map, const Run& run, ProductParameters& parameters,
                       IndexScope& scope, bool& is_run);
 
 /// Prints the body of an epilogue: every output of the region, segment by segment.
 class TailPrinter {
  public:
-  TailPrinter(Text& text, Names& names, KernelParameters& parameters, const Region& region,
+  TailPrinter(Text& text, Names& names, ProductParameters& parameters, const Region& region,
               const ProductProblem& problem, Run run)
       : text_(text),
         names_(names),
@@ -58,7 +58,7 @@ class TailPrinter {
 
   Text& text_;
   Names& names_;
-  KernelParameters& parameters_;
+  ProductParameters& parameters_;
   const Region& region_;
   const ProductProblem& problem_;
   Run run_;

@@ -1,5 +1,5 @@
-// kernel_scope.cpp: parameters, extents and digits as text.
-#include "codegen/families/kernel_scope.h"
+// product_scope.cpp: parameters, extents and digits as text.
+#include "codegen/families/product_scope.h"
 
 #include <algorithm>
 
@@ -7,8 +7,8 @@
 
 namespace tenon {
 
-std::string KernelParameters::use(const std::string& key, llvm::StringRef type, KernelArgument argument,
-                                  llvm::function_ref<std::string()> name) {
+std::string ProductParameters::use(const std::string& key, llvm::StringRef type, KernelArgument argument,
+                                   llvm::function_ref<std::string()> name) {
   auto [entry, is_new] = index_.try_emplace(key, parameters_.size());
   if (is_new) parameters_.push_back({type.str(), name(), argument});
   const Parameter& parameter = parameters_[entry->second];
@@ -17,7 +17,7 @@ std::string KernelParameters::use(const std::string& key, llvm::StringRef type, 
   return parameter.name;
 }
 
-std::string KernelParameters::pointer(const Value* base) {
+std::string ProductParameters::pointer(const Value* base) {
   KernelArgument argument;
   if (base->node()->op() == Op::kParameter) {
     argument.index = static_cast<int>(base->node()->attributes.integer("index"));
@@ -32,7 +32,7 @@ std::string KernelParameters::pointer(const Value* base) {
   return use(key, type, argument, [&] { return names_(base); });
 }
 
-std::string KernelParameters::result(int output) {
+std::string ProductParameters::result(int output) {
   const Graph::Output& what = body_.outputs()[output];
   KernelArgument argument;
   argument.kind = KernelArgument::kResult;
@@ -41,7 +41,7 @@ std::string KernelParameters::result(int output) {
              argument, [&] { return names_.fresh(names_(what.value) + "_out"); });
 }
 
-std::string KernelParameters::dim(const Dim& dim) {
+std::string ProductParameters::dim(const Dim& dim) {
   if (!dim.dynamic()) return std::to_string(dim.extent());
   KernelArgument argument;
   argument.kind = dim.extent() < (int64_t{1} << 31) ? KernelArgument::kInt32 : KernelArgument::kInt64;
@@ -50,13 +50,13 @@ std::string KernelParameters::dim(const Dim& dim) {
              [&] { return names_.fresh(dim.symbol()); });
 }
 
-std::string KernelParameters::text(const Extent& extent) {
+std::string ProductParameters::text(const Extent& extent) {
   std::string text = extent.number != 1 || extent.dynamic.empty() ? std::to_string(extent.number) : "";
   for (const Dim& factor : extent.dynamic) text += (text.empty() ? "" : " * ") + dim(factor);
   return text;
 }
 
-void KernelParameters::workspace() {
+void ProductParameters::workspace() {
   KernelArgument partials, tickets;
   partials.kind = KernelArgument::kWorkspace;
   tickets.kind = KernelArgument::kCounters;
@@ -64,13 +64,13 @@ void KernelParameters::workspace() {
   use("tickets", "int*", tickets, [&] { return names_.fresh("tickets"); });
 }
 
-std::string KernelParameters::local(llvm::StringRef name) {
+std::string ProductParameters::local(llvm::StringRef name) {
   if (llvm::none_of(used_, [&](const Parameter& p) { return p.name == name; }))
     used_.push_back({"int", name.str(), {}});
   return name.str();
 }
 
-std::vector<KernelParameters::Parameter> KernelParameters::in_order() const {
+std::vector<ProductParameters::Parameter> ProductParameters::in_order() const {
   const auto group = [](const Parameter& p) {
     switch (p.argument.kind) {
       case KernelArgument::kOperand:

@@ -1,4 +1,4 @@
-// kernel_scope.h: what emitters of product kernels need to print indices: the kernel's parameters, and digits
+// product_scope.h: what emitters of product kernels need to print indices: the kernel's parameters, and digits
 // of its coordinates as named integers.
 #pragma once
 #include <map>
@@ -14,13 +14,13 @@
 namespace tenon {
 
 /// The parameters of a kernel in order of first use, with what the launch passes for each; and who uses them.
-class KernelParameters {
+class ProductParameters {
  public:
   struct Parameter {
     std::string type, name;
     KernelArgument argument;
   };
-  KernelParameters(const Graph& body, Names& names) : body_(body), names_(names) {}
+  ProductParameters(const Graph& body, Names& names) : body_(body), names_(names) {}
   Names& names() { return names_; }
 
   std::string pointer(const Value* base);  ///< to a parameter of the body or a packed value
@@ -54,7 +54,7 @@ class KernelParameters {
 /// Coordinates as they are called in one piece of generated code, and the digits of them that it has named.
 class IndexScope {
  public:
-  IndexScope(Text& text, KernelParameters& parameters, std::string batch, std::string row, std::string col)
+  IndexScope(Text& text, ProductParameters& parameters, std::string batch, std::string row, std::string col)
       : text_(&text),
         parameters_(&parameters),
         coordinates_{std::move(batch), std::move(row), std::move(col)} {}
@@ -69,7 +69,7 @@ class IndexScope {
 
  private:
   Text* text_;
-  KernelParameters* parameters_;
+  ProductParameters* parameters_;
   std::string coordinates_[3];
   std::map<std::string, std::string> named_;
 };
