@@ -44,7 +44,7 @@ std::vector<HostTensor> evaluate_node(const Node& node, llvm::ArrayRef<const Hos
 
 /// The inverse frequencies of a kRopeTable node, by its {theta, scheme}: "" theta^(-2i/d); "linear" {factor};
 /// "llama3" {factor, low, high, original}; "yarn" {factor, original, beta_fast, beta_slow}; "longrope"
-/// {factors: one a frequency}.
+/// {factors}. Throws Error unless there is one factor a frequency.
 std::vector<double> rope_table(const Node& node);
 
 }  // namespace tenon

@@ -60,7 +60,10 @@ std::vector<double> rope_table(const Node& node) {
     stretch_yarn(frequencies, scheme);
   } else if (name == "longrope") {
     llvm::ArrayRef<double> factors = scheme.numbers("factors");
-    assert(factors.size() == frequencies.size() && "one factor for each frequency");
+    if (factors.size() != frequencies.size())
+      throw Error("longrope has " + std::to_string(factors.size()) + " factors for " +
+                      std::to_string(frequencies.size()) + " frequencies",
+                  node.location);
     for (size_t i = 0; i < factors.size(); ++i) frequencies[i] /= factors[i];
   } else {
     assert(name.empty() && "a rope scheme without a meaning");

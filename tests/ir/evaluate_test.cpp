@@ -477,5 +477,7 @@ TEST_CASE("rope tables follow their published definitions") {
         frequencies({{"theta", 16.0}, {"scheme", std::string("longrope")}, {"factors", Numbers{1, 2}}}, 2);
     CHECK(f[0] == 1);
     CHECK(f[1] == Approx(0.125));
+    CHECK_THROWS_WITH_AS(frequencies({{"scheme", std::string("longrope")}, {"factors", Numbers{1, 2}}}, 3),
+                         "error: longrope has 2 factors for 3 frequencies\n", Error);
   }
 }

@@ -145,6 +145,17 @@ TEST_CASE("grouped queries: key heads repeated by expand") {
         "%y = attention %q, %k, %v {scale = 0.125} : f32[2, 6, T, 8]\nreturn %y\n");
 }
 
+TEST_CASE("grouped queries: five axes that broadcast") {
+  Equations equations{"q: f32[2, 6, T, 8]; k: f32[2, 3, T, 8]; v: f32[2, 3, T, 8]; c: bool[2, 1, 1, 1, T]",
+                      {"qq = reshape(q, shape=[2, 3, 2, T, 8])", "i = iota(T, dtype=\"i32\")",
+                       "d = or(c, equal(unsqueeze(i, axis=0), unsqueeze(i, axis=1)))",
+                       "s = where(d, qq @ transpose(unsqueeze(k, axis=2)), -inf)",
+                       "y = reshape(softmax(s) @ unsqueeze(v, axis=2), shape=[2, 6, T, 8])"}};
+  std::string text = check_rewrite(equations, pass).text;
+  CHECK(text.find("attention %q, %k, %v, %2 {mask = true, scale = 1.0} : f32[2, 6, T, 8]") !=
+        std::string::npos);
+}
+
 TEST_CASE("one head, and heads folded into the batch") {
   CHECK(
       check_rewrite({"q: f32[T, 8]; k: f32[7, 8]; v: f32[7, 3]", {"y = softmax(q @ transpose(k)) @ v"}}, pass)
