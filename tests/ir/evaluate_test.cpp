@@ -364,12 +364,13 @@ TEST_CASE("a region means what its body means") {
   Type type{DType::kF32, {2}};
   Value* x = builder.source(Op::kInput, "x", type);
   Node* fused = graph.create(Op::kFused, {x, x}, {}, {type, type});
-  fused->body = std::make_unique<Graph>();
-  Builder inner(*fused->body);
+  auto body = std::make_shared<Graph>();
+  Builder inner(*body);
   Value* a = inner.source(Op::kParameter, "a", type, {{"index", Dim(0)}});
   Value* b = inner.source(Op::kParameter, "b", type, {{"index", Dim(1)}});
-  fused->body->add_output("sum", inner.make(Op::kAdd, {a, b}));
-  fused->body->add_output("product", inner.make(Op::kMul, {a, b}));
+  body->add_output("sum", inner.make(Op::kAdd, {a, b}));
+  body->add_output("product", inner.make(Op::kMul, {a, b}));
+  fused->body = body;
   graph.add_output("y", fused->result(1));
   graph.add_output("z", fused->result(0));
   REQUIRE(verify(graph) == "");
