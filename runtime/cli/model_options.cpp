@@ -60,20 +60,47 @@ BoundModel BoundModel::read(const ModelOptions& options, const std::map<std::str
   return {std::move(model), std::move(dims), std::move(notes)};
 }
 
+namespace {
+
+// The sites of `with` whose implementation differs from that of `without`, in words.
+std::string sites_that_differ(const Plan& without, const Plan& with) {
+  std::map<std::string, std::string> implementations;
+  for (const Kernel& kernel : without.kernels) implementations[kernel.site] = kernel.implementation;
+  std::string sites;
+  for (const Kernel& kernel : with.kernels)
+    if (auto found = implementations.find(kernel.site);
+        found == implementations.end() || found->second != kernel.implementation)
+      sites += (sites.empty() ? "" : ", ") + kernel.site;
+  return sites;
+}
+
+}  // namespace
+
 std::shared_ptr<Plan> BoundModel::plan(const ModelOptions& options, bool library_at_hand,
                                        StageObserver observer) {
   LowerOptions lowering;
   lowering.target_name = options.target.empty() ? kDefaultTarget : options.target;
   lowering.target.card = find_target(lowering.target_name);
-  lowering.target.library = library_at_hand;
   lowering.target.tf32 = model.tf32();
   lowering.select.policy = parse_policy(options.policy);
   lowering.select.site_policy = model.policy();
-  lowering.on_stage = std::move(observer);
   if (options.target.empty()) notes.push_back("no --target: " + lowering.target.card.title);
+  std::shared_ptr<Plan> with_library;
+  if (!library_at_hand && lowering.select.policy == Policy::kAuto) {
+    with_library = lower(model.build(dims), lowering);
+    lowering.select.policy = Policy::kFused;
+  }
+  lowering.target.library = library_at_hand;
+  lowering.on_stage = std::move(observer);
   auto plan = lower(model.build(dims), lowering);
   plan->model = model.name();
   plan->dims = dims;
+  if (with_library) {
+    std::string sites = sites_that_differ(*plan, *with_library);
+    notes.push_back(
+        "cuBLASLt cannot run here: policy auto acts as fused" +
+        (sites.empty() ? ", which changes no site" : "; with it these sites would differ: " + sites));
+  }
   return plan;
 }
 
