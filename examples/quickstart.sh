@@ -15,7 +15,6 @@ cmake                cmake
 g++                  g++
 ninja-build          ninja
 llvm-14-dev          llvm-config-14
-libncurses-dev       lib/*/libtinfo.a
 zlib1g-dev           lib/*/libz.a
 libtomlplusplus-dev  include/toml++/toml.h
 libcli11-dev         include/CLI/CLI.hpp

@@ -1,0 +1,255 @@
+// Models on devices for applications: weights gathered, plans made, memory bound.
+#include "runtime/bound_program.h"
+
+#include <cassert>
+#include <cstring>
+
+#include "codegen/lower.h"
+#include "runtime/cuda/card_at_hand.h"
+#include "runtime/cuda/cuda_device.h"
+#include "runtime/safetensors.h"
+
+namespace tenon {
+
+/// What differs between a GPU, where plans run on bound device memory, and the cpu, where graphs run on
+/// tensors.
+class BoundProgram::Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual void bind_input(const Slot& slot, const void* data) = 0;
+  virtual void bind_output(const Slot& slot, void* data) = 0;
+  virtual void prepare() = 0;
+  virtual void enqueue(void* stream) = 0;
+  virtual void run() = 0;
+};
+
+namespace {
+
+using Slot = BoundProgram::Slot;
+
+class HostBackend : public BoundProgram::Backend {
+ public:
+  HostBackend(Device& device, const Graph& graph, std::shared_ptr<Residents> residents)
+      : graph_(graph), program_(device.prepare(graph, nullptr, std::move(residents))) {}
+
+  void bind_input(const Slot& slot, const void* data) override {
+    inputs_[slot.name] = Tensor::view(slot.type, static_cast<const std::byte*>(data), nullptr);
+  }
+  void bind_output(const Slot& slot, void* data) override { outputs_[slot.name] = data; }
+  void prepare() override {}
+  void enqueue(void* stream) override {
+    if (stream) throw Error("the cpu device has no streams: enqueue takes null there");
+    run();
+  }
+  void run() override {
+    const RunResult result = program_->run(inputs_);
+    for (size_t i = 0; i < result.outputs.size(); ++i)
+      if (const int64_t bytes = result.outputs[i].bytes())
+        std::memcpy(outputs_.at(graph_.outputs()[i].name), result.outputs[i].data(), bytes);
+  }
+
+ private:
+  const Graph& graph_;
+  std::unique_ptr<Program> program_;
+  TensorMap inputs_;
+  std::map<std::string, void*> outputs_;
+};
+
+class CudaBackend : public BoundProgram::Backend {
+ public:
+  CudaBackend(std::shared_ptr<cuda::GpuContext> gpu, std::shared_ptr<cuda::DeviceStore> store,
+              std::shared_ptr<const Plan> plan)
+      : plan_(std::move(plan)), executor_(std::move(gpu), std::move(store), *plan_) {}
+
+  void bind_input(const Slot& slot, const void* data) override {
+    executor_.bind_input(slot.name, address(data));
+  }
+  void bind_output(const Slot& slot, void* data) override { executor_.bind_output(slot.name, address(data)); }
+  void prepare() override { executor_.prepare(); }
+  void enqueue(void* stream) override { executor_.enqueue(static_cast<cuda::Stream>(stream)); }
+  void run() override { executor_.run(); }
+
+ private:
+  static cuda::DevicePointer address(const void* data) { return reinterpret_cast<cuda::DevicePointer>(data); }
+  std::shared_ptr<const Plan> plan_;
+  cuda::CudaExecutor executor_;
+};
+
+std::shared_ptr<const Plan> plan_for(const cuda::GpuContext& gpu, const Model& model, const DimBinding& dims,
+                                     Policy policy) {
+  LowerOptions options;
+  options.target.card = cuda::card_at_hand(gpu.gpu());
+  options.target.library = gpu.has_library();
+  options.target.tf32 = model.tf32();
+  options.target_name = options.target.card.name;
+  options.select.policy = policy;
+  options.select.site_policy = model.policy();
+  const auto plan = lower(model.build(dims), options);
+  plan->model = model.name();
+  plan->dims = dims;
+  return plan;
+}
+
+const Slot& find(llvm::ArrayRef<Slot> slots, llvm::StringRef kind, llvm::StringRef name) {
+  std::vector<llvm::StringRef> names;
+  for (const Slot& slot : slots) {
+    if (name == slot.name) return slot;
+    names.push_back(slot.name);
+  }
+  const std::string near = nearest(name, names);
+  throw Error("the model has no " + kind.str() + " '" + name.str() + "'", {},
+              near.empty() ? "" : "did you mean '" + near + "'?");
+}
+
+Slot slot_of(llvm::StringRef name, const Type& type) { return {name.str(), type, extents_of(type.shape)}; }
+
+Tensor given_tensor(const GivenWeight& given, const Type& type) {
+  if (static_cast<int64_t>(given.bytes) != type.bytes())
+    throw Error("it was given " + std::to_string(given.bytes) + " bytes and is " + type.text() + ": " +
+                std::to_string(type.bytes()));
+  return Tensor::view(type, static_cast<const std::byte*>(given.data), nullptr);
+}
+
+}  // namespace
+
+Policy policy_of(llvm::StringRef name) {
+  if (name == "auto") return Policy::kAuto;
+  if (name == "fused") return Policy::kFused;
+  if (name == "library") return Policy::kLibrary;
+  throw Error("no policy '" + name.str() + "'", {}, "auto, fused or library");
+}
+
+TensorMap gather_weights(const Graph& graph, const ProgramOptions& options) {
+  FileTensors files;
+  for (const std::string& path : options.weight_files) files.merge(read_safetensors(path));
+  TensorMap weights;
+  std::vector<Diagnostic> problems;
+  for (const Node& node : graph.nodes()) {
+    if (node.op() != Op::kWeight) continue;
+    const std::string name = node.attributes.string("name").str(),
+                      from = node.attributes.string("from").str();
+    try {
+      const auto given = options.given_weights.find(name);
+      const auto stored = files.find(from.empty() ? name : from);
+      if (given != options.given_weights.end())
+        weights[name] = given_tensor(given->second, node.type());
+      else if (stored != files.end())
+        weights[name] = to_declared(stored->second, node.type(), nullptr);
+      else
+        throw Error("nothing gives it");
+    } catch (const Error& error) {
+      problems.push_back(
+          {"the weight '" + name + "': " + error.diagnostics().front().message, node.location, ""});
+    }
+  }
+  if (!problems.empty()) throw Error(std::move(problems));
+  return weights;
+}
+
+BoundProgram::BoundProgram(std::shared_ptr<const Model> model, ProgramOptions options)
+    : model_(std::move(model)), options_(std::move(options)), device_(make_device(options_.device)) {
+  rebind(options_.dims);
+}
+
+BoundProgram::~BoundProgram() = default;
+
+void BoundProgram::rebind(const DimBinding& dims) {
+  const DimBinding bound = model_->bind(dims, {});
+  std::unique_ptr<Graph> graph = model_->build(bound);
+  std::vector<Slot> inputs, outputs, states;
+  TensorMap zeros;
+  for (const Node& node : graph->nodes()) {
+    const llvm::StringRef name = node.attributes.string("name");
+    if (node.op() == Op::kInput) inputs.push_back(slot_of(name, node.type()));
+    if (node.op() != Op::kState) continue;
+    states.push_back(slot_of(name, node.type()));
+    zeros[name.str()] = Tensor::zeros(node.type());
+  }
+  for (const Graph::Output& output : graph->outputs())
+    outputs.push_back(slot_of(output.name, output.value->type()));
+  if (!residents_) {
+    weights_ = gather_weights(*graph, options_);
+    residents_ = device_->hold(weights_, zeros);
+  }
+  backend_.reset();  // it refers to the graph
+  bound_inputs_.clear();
+  bound_outputs_.clear();
+  graph_ = std::move(graph);
+  inputs_ = std::move(inputs);
+  outputs_ = std::move(outputs);
+  states_ = std::move(states);
+  options_.dims = bound;
+  make_backend();
+}
+
+void BoundProgram::make_backend() {
+  if (auto* gpu = dynamic_cast<cuda::CudaDevice*>(device_.get()))
+    backend_ =
+        std::make_unique<CudaBackend>(gpu->gpu(), std::static_pointer_cast<cuda::DeviceStore>(residents_),
+                                      plan_for(*gpu->gpu(), *model_, options_.dims, options_.policy));
+  else
+    backend_ = std::make_unique<HostBackend>(*device_, *graph_, residents_);
+}
+
+void BoundProgram::bind_input(llvm::StringRef name, const void* data) {
+  const Slot& slot = find(inputs_, "input", name);
+  backend_->bind_input(slot, data);
+  bound_inputs_[slot.name] = data;
+}
+
+void BoundProgram::bind_output(llvm::StringRef name, void* data) {
+  const Slot& slot = find(outputs_, "output", name);
+  backend_->bind_output(slot, data);
+  bound_outputs_[slot.name] = data;
+}
+
+void BoundProgram::require_all_bound() const {
+  for (const Slot& slot : inputs_)
+    if (const auto found = bound_inputs_.find(slot.name);
+        found == bound_inputs_.end() || (!found->second && slot.type.bytes() > 0))
+      throw Error("the input '" + slot.name + "' is not bound");
+  for (const Slot& slot : outputs_)
+    if (const auto found = bound_outputs_.find(slot.name);
+        found == bound_outputs_.end() || (!found->second && slot.type.bytes() > 0))
+      throw Error("the output '" + slot.name + "' is not bound");
+}
+
+void BoundProgram::prepare() {
+  require_all_bound();
+  backend_->prepare();
+}
+
+void BoundProgram::enqueue(void* stream) {
+  require_all_bound();
+  backend_->enqueue(stream);
+}
+
+void BoundProgram::run() {
+  require_all_bound();
+  backend_->run();
+}
+
+Tensor BoundProgram::state(llvm::StringRef name) const {
+  return residents_->state().at(find(states_, "state", name).name);
+}
+
+void BoundProgram::set_state(llvm::StringRef name, llvm::ArrayRef<char> bytes) {
+  const Slot& slot = find(states_, "state", name);
+  if (static_cast<int64_t>(bytes.size()) != slot.type.bytes())
+    throw Error("the state '" + slot.name + "' is " + slot.type.text() + ": " +
+                std::to_string(slot.type.bytes()) + " bytes, not " + std::to_string(bytes.size()));
+  const Tensor value =
+      Tensor::view(slot.type, reinterpret_cast<const std::byte*>(bytes.data()), nullptr).copy();
+  if (auto* store = dynamic_cast<cuda::DeviceStore*>(residents_.get()))
+    return store->set_state({{slot.name, value}});
+  // The cpu takes states when it takes weights, which it does not copy.
+  TensorMap states = residents_->state();
+  states[slot.name] = value;
+  residents_ = device_->hold(weights_, states);
+  make_backend();
+  for (const auto& [input, data] : bound_inputs_) backend_->bind_input(find(inputs_, "input", input), data);
+  for (const auto& [output, data] : bound_outputs_)
+    backend_->bind_output(find(outputs_, "output", output), data);
+}
+
+}  // namespace tenon
