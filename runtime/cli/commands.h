@@ -8,5 +8,6 @@ void add_compile(CLI::App& program);
 void add_doctor(CLI::App& program);
 void add_explain(CLI::App& program);
 void add_inspect(CLI::App& program);
+void add_run(CLI::App& program);
 
 }  // namespace tenon::cli

@@ -6,23 +6,34 @@
 
 namespace {
 
-// Commands of the language page that later versions bring.
-constexpr const char* kNotYet[] = {"generate", "tune", "calibrate", "emulate", "import", "cache"};
+using tenon::Error;
+using tenon::Status;
 
-int refuse_if_not_yet(llvm::StringRef command) {
-  for (llvm::StringRef name : kNotYet)
-    if (name == command) {
-      std::fprintf(stderr, "error: `tenon %s` is not there yet\n", command.str().c_str());
-      return static_cast<int>(tenon::Status::kMachineCannot);
-    }
-  return 0;
+// Every command of the language page. One that no file of this folder adds is not there yet.
+constexpr const char* kCommands[] = {"run",  "generate",  "inspect", "compile", "explain", "bench", "check",
+                                     "tune", "calibrate", "emulate", "import",  "cache",   "doctor"};
+
+/// Throws where `name` stands for no command of this program.
+void require_command(const CLI::App& program, llvm::StringRef name) {
+  std::vector<llvm::StringRef> names(std::begin(kCommands), std::end(kCommands));
+  if (name.startswith("-")) return;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
+    if (command->get_name() == name) return;
+  if (llvm::is_contained(names, name))
+    throw Error("`tenon " + name.str() + "` is not there yet", {}, "", Status::kMachineCannot);
+  std::string near = tenon::nearest(name, names);
+  throw Error("no command '" + name.str() + "'", {},
+              near.empty() ? "see `tenon --help`" : "did you mean '" + near + "'?");
+}
+
+int report(const char* text, Status status) {
+  std::fputs(text, stderr);
+  return static_cast<int>(status);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1)
-    if (int status = refuse_if_not_yet(argv[1])) return status;
   CLI::App program("Tenon: a model in TOML becomes fused CUDA kernels, explained, and runs", "tenon");
   program.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
   program.require_subcommand(1);
@@ -31,16 +42,15 @@ int main(int argc, char** argv) {
     tenon::cli::add_doctor(program);
     tenon::cli::add_explain(program);
     tenon::cli::add_inspect(program);
+    tenon::cli::add_run(program);
+    if (argc > 1) require_command(program, argv[1]);
     program.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
-    int status = program.exit(error);
-    return status == 0 ? 0 : static_cast<int>(tenon::Status::kBadInput);
-  } catch (const tenon::Error& error) {
-    std::fputs(error.what(), stderr);
-    return static_cast<int>(error.status());
+    return program.exit(error) == 0 ? 0 : static_cast<int>(Status::kBadInput);
+  } catch (const Error& error) {
+    return report(error.what(), error.status());
   } catch (const std::bad_alloc&) {
-    std::fputs("error: out of memory\n", stderr);
-    return static_cast<int>(tenon::Status::kMachineCannot);
+    return report("error: out of memory\n", Status::kMachineCannot);
   }
 }
