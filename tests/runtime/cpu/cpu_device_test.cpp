@@ -79,14 +79,15 @@ TEST_CASE("a region runs by its body") {
   Type type{DType::kF32, {3, 4}};
   Value *x = b.source(Op::kInput, "x", type), *w = b.source(Op::kWeight, "w", {DType::kF32, {4}});
   Node* region = graph.create(Op::kFused, {x, w}, {}, {type, type});
-  region->body = std::make_unique<Graph>();
-  Builder inner(*region->body);
+  auto body = std::make_shared<Graph>();
+  Builder inner(*body);
   Value* p = inner.make(Op::kParameter, {}, {{"index", Dim(0)}}, &type);
   Type row{DType::kF32, {4}};
   Value* q = inner.make(Op::kParameter, {}, {{"index", Dim(1)}}, &row);
   Value* sum = inner.make(Op::kAdd, {p, q});
-  region->body->add_output("", sum);
-  region->body->add_output("", inner.make(Op::kGelu, {sum}));
+  body->add_output("", sum);
+  body->add_output("", inner.make(Op::kGelu, {sum}));
+  region->body = body;
   graph.add_output("y", b.make(Op::kMul, {region->result(0), region->result(1)}));
   test::check_graph(graph, 1e-6);
 }
