@@ -142,6 +142,8 @@ class BodyChecker {
     std::string hint = did_you_mean(expression.text, names);
     if (find_operation(expression.text) || declarations_.find_block(expression.text))
       hint = "to call it, write " + expression.text + "(..)";
+    else if (parse_dtype(expression.text))
+      hint = "data types are strings: \"" + expression.text + "\"";
     else if (llvm::any_of(declarations_.graph.weights,
                           [&](const auto& w) { return w.name == expression.text; }))
       hint = "a block sees its args, its weights and state, the dims and the inputs; pass it as an arg";

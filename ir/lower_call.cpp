@@ -1,9 +1,6 @@
 // lower_call.cpp: typed access to the arguments of a call, and numbers that take a tensor's type.
 #include "ir/lower_call.h"
 
-#include <cmath>
-#include <limits>
-
 #include "ir/infer.h"
 
 namespace tenon {
@@ -19,9 +16,8 @@ std::string misfit(const Number& number, DType dtype) {
   int64_t value = number.integer->extent();
   if (dtype == DType::kI32 && value != static_cast<int32_t>(value))
     return std::to_string(value) + " does not fit i32";
-  if (std::fabs(number.value) > 9007199254740992.0 &&
-      (number.value >= 9223372036854775808.0 || static_cast<int64_t>(number.value) != value))
-    return std::to_string(value) + " is no exact f64, which constants are kept in";
+  bool exact = number.value < 0x1p63 && static_cast<int64_t>(number.value) == value;
+  if (!exact) return std::to_string(value) + " is no exact f64, which constants are kept in";
   return "";
 }
 
@@ -51,9 +47,11 @@ bool is_missing_dtype(llvm::StringRef name) {
 
 void check_fits(const Number& number, DType dtype, const Location& location) {
   std::string problem = misfit(number, dtype);
-  if (!problem.empty())
-    throw Error(problem, location,
-                is_integer(dtype) ? "write an integer, or cast the tensor" : "cast the tensor");
+  if (problem.empty()) return;
+  std::string hint = dtype == DType::kBool ? "write true or false"
+                     : is_float(dtype)     ? "write a number"
+                                           : "write an integer, or cast the tensor";
+  throw Error(problem, location, hint);
 }
 
 Value* typed_constant(Builder& builder, const Number& number, DType dtype, const Location& location,
