@@ -5,13 +5,10 @@
 #include <algorithm>
 #include <unordered_map>
 
-// Nesting is bounded in both ways that TOML has, so that neither reading nor freeing a tree overflows the
-// stack.
-#define TOML_MAX_NESTED_VALUES 32
-#include <toml++/toml.h>
-
 #include "ir/diagnostics.h"
+#include "ir/toml_library.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace tenon {
 namespace {
@@ -124,6 +121,20 @@ void check_dotted_keys(const LineTable& lines) {
   }
 }
 
+// Where a line begins with '[' and no name can follow: what the library stumbles over.
+size_t nameless_header(llvm::StringRef text) {
+  for (size_t at = 0; at < text.size();
+       at = text.find('\n', at) == llvm::StringRef::npos ? text.size() : text.find('\n', at) + 1) {
+    llvm::StringRef line = text.substr(at).ltrim(" \t");
+    if (!line.consume_front("[")) continue;
+    line.consume_front("[");
+    line = line.ltrim(" \t");
+    bool name = !line.empty() && (llvm::isAlnum(line[0]) || llvm::StringRef("_-\"']").contains(line[0]));
+    if (!name) return line.data() - text.data();
+  }
+  return 0;
+}
+
 }  // namespace
 
 const TomlNode* TomlNode::find(llvm::StringRef name) const {
@@ -153,6 +164,9 @@ TomlDocument read_toml(std::shared_ptr<const SourceFile> file) {
   } catch (const toml::parse_error& error) {
     size_t at = Columns(*document.lines).offset(error.source().begin);
     throw Error("not TOML: " + std::string(error.description()), document.lines->at(at, at + 1));
+  } catch (const TomlAssertion&) {
+    size_t at = nameless_header(file->text);
+    throw Error("not TOML: a table's name is expected", document.lines->at(at, at + 1));
   }
   return document;
 }

@@ -1,11 +1,10 @@
 // card.cpp: reads cards from TOML and finds targets by name.
 #include "passes/card.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 
 #include "ir/diagnostics.h"
+#include "ir/toml_library.h"
 #include "passes/embedded_cards.h"
 
 namespace tenon {
