@@ -149,6 +149,7 @@ std::string Lowering::tensor_name(const NameTemplate& from, int64_t repetition) 
 // `block` is "" at the top level. Weights of one tensor in the file are one node: a name without {..} is
 // shared by all repetitions, and so is a computed table.
 Operand Lowering::weight(const TensorDeclaration& declaration, const std::string& block, int64_t repetition) {
+  if (!declaration.valid) return {};
   std::string own =
       block.empty() ? declaration.name : block + "." + std::to_string(repetition) + "." + declaration.name;
   bool shared = declaration.rope || (declaration.from && declaration.from->holes.empty());

@@ -204,7 +204,7 @@ void Reader::read_tensor(const TomlNode& entry, Role role, TensorDeclaration& in
     check_keys(entry, {"shape", "dtype"}, "'" + entry.key + "'");
   if (const TomlNode* shape = entry.find("shape"))
     into.valid &= read_shape(*shape, into.shape);
-  else
+  else if (errors_.count() == before)  // a key in error is the shape, misspelt
     errors_.add("'" + entry.key + "' has no shape", into.location, "shape = [] is a scalar");
   const TomlNode *dtype = entry.find("dtype"), *rope = role == Role::kWeight ? entry.find("rope") : nullptr;
   std::optional<DType> type = dtype ? read_dtype(*dtype) : rope ? DType::kF32 : dtype_;
