@@ -1,5 +1,6 @@
 // families.cpp: every kernel family, in the order in which explain lists them.
 #include "codegen/families/attention.h"
+#include "codegen/families/cublaslt.h"
 #include "codegen/families/elementwise.h"
 #include "codegen/families/gemm.h"
 #include "codegen/families/movement.h"
@@ -9,8 +10,8 @@
 namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
-  static const EmittingFamily* const all[] = {&view_family(), &gemm_family(), &attention_family(),
-                                              &elementwise_family(), &movement_family()};
+  static const EmittingFamily* const all[] = {&view_family(),      &gemm_family(),        &cublaslt_family(),
+                                              &attention_family(), &elementwise_family(), &movement_family()};
   return all;
 }
 

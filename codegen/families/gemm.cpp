@@ -23,13 +23,7 @@ class GemmFamily final : public EmittingFamily {
     std::vector<Candidate> all = gemm_candidates(problem, region, target);
     for (Candidate& candidate : all) {
       candidate.family = this;
-      if (const double* us = facts.measured(region.key, candidate.config)) {
-        candidate.estimate.us = *us;
-        candidate.estimate.basis = Basis::kMeasured;
-        candidate.estimate.uncertainty = 0;
-      }
-      if (auto why = facts.rejected.find({region.key, candidate.config}); why != facts.rejected.end())
-        candidate.why_not = why->second;
+      apply_facts(facts, region, candidate);
     }
     return all;
   }

@@ -13,15 +13,6 @@ constexpr double kFillUs = 1.5;  // the first tile's way from DRAM, and the last
 constexpr double kSharedBytesPerClock = 128;
 constexpr double kBlocksToSaturate = 0.5;  // of the SMs, for full DRAM rate
 
-std::string decimal(double value, int places) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", places, value);
-  return text;
-}
-std::string megabytes_at(double bytes, double gb_s) {
-  return decimal(bytes / 1e6, 1) + " MB at " + decimal(gb_s, 0) + " GB/s";
-}
-
 /// Bytes that one block moves between global and shared memory, and between shared memory and registers.
 struct BlockTraffic {
   double copied = 0, read = 0, staged = 0;
@@ -50,6 +41,15 @@ double tail_flops(const ProductProblem& problem) {
 }
 
 }  // namespace
+
+std::string decimal(double value, int places) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", places, value);
+  return text;
+}
+std::string megabytes_at(double bytes, double gb_s) {
+  return decimal(bytes / 1e6, 1) + " MB at " + decimal(gb_s, 0) + " GB/s";
+}
 
 Estimate estimate_gemm(const ProductProblem& problem, const GemmChoice& choice, const Region& region,
                        const Target& target) {

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "passes/passes.h"
 #include "tests/codegen/kernel_check.h"
 
@@ -208,4 +210,89 @@ TEST_CASE(
         "32x64");
   check(qkv(partial, 5, 32, {{"theta", 500.0}, {"rotary_dim", Dim(16)}}, {5}, true), "32x64");
   check(qkv(rows, 1, 64, {{"theta", 500.0}}, {2, 1}, true), "16x64");
+}
+
+TEST_CASE("what the family cannot do is refused with the op in the way") {
+  Target target;
+  target.card = find_target("h200");
+  const auto refusal = [&](Site& site, Value* output) {
+    return gemm_family().refuses(site.region(Pattern::kProduct, {output}), target);
+  };
+  const auto product = [](Site& site) {
+    return site.builder.matmul(site.input("x", kBf16, {16, 32}), site.weight("w", kBf16, {32, 24}));
+  };
+  Site reduced, uneven, turned, softmax;
+  CHECK(refusal(reduced, reduced.builder.reduce(Op::kSum, product(reduced), {1}, false)) ==
+        "sum cannot join a product's epilogue");
+  CHECK(refusal(uneven, uneven.builder.reshape(product(uneven), {24, 16})) ==
+        "reshape to bf16[24, 16] cuts an axis unevenly");
+  Value* square =
+      turned.builder.matmul(turned.input("x", kBf16, {16, 32}), turned.weight("w", kBf16, {32, 16}));
+  CHECK(refusal(turned, turned.op(Op::kAdd, {square, turned.builder.transpose(square, {1, 0})})) ==
+        "add joins elements of different places");
+  CHECK(refusal(softmax, softmax.op(Op::kSoftmax, {product(softmax)}, {{"axis", Dim(-1)}})) ==
+        "softmax cannot join a product's epilogue");
+}
+
+namespace {
+
+std::vector<Candidate> candidates_of(int64_t m, int64_t n, int64_t k, const char* card, DType type = kBf16) {
+  Site site;
+  Value* x = site.input("x", type, {m, k});
+  Target target;
+  target.card = find_target(card);
+  return gemm_family().candidates(
+      site.region(Pattern::kProduct, {site.builder.matmul(x, site.weight("w", type, {n, k}), false, true)}),
+      target, {});
+}
+
+const Candidate& cheapest(const std::vector<Candidate>& candidates) {
+  const Candidate* best = nullptr;
+  for (const Candidate& c : candidates)
+    if (c.why_not.empty() && (!best || c.estimate.us < best->estimate.us)) best = &c;
+  REQUIRE(best);
+  return *best;
+}
+
+}  // namespace
+
+TEST_CASE("large products take large tiles, few rows take small ones with the sum split") {
+  CHECK(cheapest(candidates_of(8192, 8192, 4096, "a100")).config.substr(0, 7) == "128x256");
+  const std::string decode = cheapest(candidates_of(1, 4096, 4096, "h200")).config;
+  CHECK(decode.substr(0, 3) == "16x");
+  CHECK(cheapest(candidates_of(16, 512, 8192, "h200")).config.find("split") != std::string::npos);
+  CHECK(cheapest(candidates_of(8192, 8192, 4096, "h200")).config.find("split") == std::string::npos);
+}
+
+TEST_CASE("every candidate fits its card or says why not") {
+  for (const char* name : {"a100", "l4", "rtx4090", "h100", "h200", "b200", "rtx5090"}) {
+    const Card& card = find_target(name);
+    for (DType type : {kBf16, DType::kF32})
+      for (const Candidate& c : candidates_of(1000, 1000, 1000, name, type)) {
+        INFO(name, " ", c.config, " ", c.why_not);
+        CHECK(c.why_not == "");
+        CHECK(c.estimate.us > card.launch_us);
+        for (const CostTerm& term : c.estimate.terms) CHECK(std::isfinite(term.us));
+      }
+  }
+}
+
+TEST_CASE("terms follow the problem: arithmetic by flops, DRAM by bytes, waves by what is left unfilled") {
+  const auto term = [](const Candidate& candidate, llvm::StringRef name) {
+    for (const CostTerm& t : candidate.estimate.terms)
+      if (t.name == name) return t.us;
+    return -1.0;
+  };
+  const auto of_tile = [](const std::vector<Candidate>& all, llvm::StringRef config) {
+    for (const Candidate& c : all)
+      if (llvm::StringRef(c.config).startswith(config)) return c;
+    return Candidate();
+  };
+  const Candidate one = of_tile(candidates_of(2048, 4096, 4096, "h200"), "128x256"),
+                  two = of_tile(candidates_of(4096, 4096, 4096, "h200"), "128x256");
+  CHECK(term(two, "arithmetic") == doctest::Approx(2 * term(one, "arithmetic")));
+  CHECK(term(one, "DRAM") ==
+        doctest::Approx((2048 * 4096 + 4096 * 4096 + 2048 * 4096) * 2 / (4800e3 * 0.87)));
+  // 2048 x 4096 in tiles of 128 x 256 are 256 blocks, 2 rounds on 132 SMs: 97 % filled.
+  CHECK(term(one, "waves") == doctest::Approx((264.0 / 256 - 1) * term(one, "arithmetic")).epsilon(0.01));
 }
