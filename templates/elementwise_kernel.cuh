@@ -10,12 +10,11 @@ namespace tenon {
 template <ElementwiseConfig kConfig, class Index, class Body>
 TENON_DEVICE void walk_elements(Index chunks, const Body& body) {
   const Index first = Index(blockIdx.x) * (kConfig.threads * kConfig.vectors) + Index(threadIdx.x);
+  if (first >= chunks) return;
   typename Body::Loaded loaded[kConfig.vectors];
 #pragma unroll
-  for (int i = 0; i < kConfig.vectors; ++i) {
-    const Index chunk = first + i * kConfig.threads;
-    if (chunk < chunks) loaded[i] = body.read(chunk);
-  }
+  for (int i = 0; i < kConfig.vectors; ++i)  // beyond the end the last chunk is read again, so that no load waits for a branch
+    loaded[i] = body.read(min(first + i * kConfig.threads, chunks - 1));
 #pragma unroll
   for (int i = 0; i < kConfig.vectors; ++i) {
     const Index chunk = first + i * kConfig.threads;
