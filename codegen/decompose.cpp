@@ -42,8 +42,8 @@ llvm::SmallVector<Value*, 2> layernorm(Builder& b, const Node& node) {
   Value* x = node.operand(0);
   const Axes axes = row_axes(node, true);
   Value* distance = b.make(Op::kSub, {x, b.reduce(Op::kMean, x, axes, true)});
-  Value* y = b.make(
-      Op::kMul, {distance, rstd(b, centred_square_mean(b, distance, axes), node.attributes.number("eps"))});
+  Value* y = b.make(Op::kMul, {distance, rstd(b, centred_square_mean(b, distance, axes),
+                                              node.attributes.number("eps", 1e-5))});
   if (Value* weight = optional_operand(node, "weight")) y = b.make(Op::kMul, {y, weight});
   if (Value* bias = optional_operand(node, "bias")) y = b.make(Op::kAdd, {y, bias});
   return {y};
@@ -51,8 +51,8 @@ llvm::SmallVector<Value*, 2> layernorm(Builder& b, const Node& node) {
 
 llvm::SmallVector<Value*, 2> rmsnorm(Builder& b, const Node& node) {
   Value* x = node.operand(0);
-  Value* y = b.make(
-      Op::kMul, {x, rstd(b, centred_square_mean(b, x, row_axes(node, true)), node.attributes.number("eps"))});
+  Value* y = b.make(Op::kMul, {x, rstd(b, centred_square_mean(b, x, row_axes(node, true)),
+                                       node.attributes.number("eps", 1e-6))});
   if (Value* weight = optional_operand(node, "weight")) y = b.make(Op::kMul, {y, weight});
   return {y};
 }
@@ -67,7 +67,7 @@ llvm::SmallVector<Value*, 2> moments(Builder& b, const Node& node) {
     mean = b.reduce(Op::kMean, x, axes, true);
     distance = b.make(Op::kSub, {x, mean});
   }
-  return {mean, rstd(b, centred_square_mean(b, distance, axes), node.attributes.number("eps"))};
+  return {mean, rstd(b, centred_square_mean(b, distance, axes), node.attributes.number("eps", 1e-5))};
 }
 
 /// Inverse frequencies: the given table, or theta ** (-2p / rotary_dim), computed where it is used.

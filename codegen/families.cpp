@@ -4,6 +4,7 @@
 #include "codegen/families/elementwise.h"
 #include "codegen/families/gemm.h"
 #include "codegen/families/movement.h"
+#include "codegen/families/row.h"
 #include "codegen/families/view.h"
 #include "codegen/family.h"
 
@@ -11,7 +12,8 @@ namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
   static const EmittingFamily* const all[] = {&view_family(),      &gemm_family(),        &cublaslt_family(),
-                                              &attention_family(), &elementwise_family(), &movement_family()};
+                                              &attention_family(), &elementwise_family(), &movement_family(),
+                                              &row_family()};
   return all;
 }
 

@@ -120,6 +120,11 @@ std::string PullPrinter::reduce(int) {
   return "";
 }
 
+std::string PullPrinter::counting(const Affine& a) {
+  return "counting<" + std::to_string(width_) + ">(" + index(a) + ", Index(" +
+         std::to_string(a.coefficient(lane_axis())) + "))";
+}
+
 std::string PullPrinter::operator()(int id) {
   if (auto found = steps_.find(id); found != steps_.end()) return found->second;
   const PullStep& step = at(id);
@@ -130,13 +135,11 @@ std::string PullPrinter::operator()(int id) {
     case PullStep::kFill: return literal(step.fill, step.value->type().dtype);
     case PullStep::kLoad: expression = load(id); break;
     case PullStep::kSelect: expression = select(step, id); break;
-    case PullStep::kReduce: expression = reduce(id); break;
+    case PullStep::kReduce: return steps_[id] = reduce(id);
     case PullStep::kIndex: {
       const std::string type = compute_type(step.value->type().dtype).str();
-      const int64_t along = step.index.coefficient(lane_axis());
-      expression = along && width_ > 1 ? "cast<" + type + ">(counting<" + std::to_string(width_) + ">(" +
-                                             index(step.index) + ", Index(" + std::to_string(along) + ")))"
-                                       : "cast<" + type + ">(Index(" + index(step.index) + "))";
+      expression = is_vector(id) ? "cast<" + type + ">(" + counting(step.index) + ")"
+                                 : "cast<" + type + ">(Index(" + index(step.index) + "))";
       break;
     }
     case PullStep::kOp: {

@@ -25,15 +25,16 @@ class PullPrinter {
   void bind_variable(int variable, std::string expression) { variables_[variable] = std::move(expression); }
 
   /// True where lanes of the step differ.
-  bool is_vector(int step) const;
+  virtual bool is_vector(int step) const;
   /// The axis along which lanes run: the last that is longer than 1 (the last where none is).
   int lane_axis() const;
 
  protected:
   virtual std::string load(int step) = 0;  ///< the expression of a load
   virtual std::string axis(
-      int variable) = 0;                 ///< the expression of a coordinate; printed as a line of its own
-  virtual std::string reduce(int step);  ///< the expression of a reduction
+      int variable) = 0;  ///< the expression of a coordinate; printed as a line of its own
+  virtual std::string counting(const Affine& index);  ///< first, first + step, ... along the lanes
+  virtual std::string reduce(int step);               ///< prints a reduction and names its result
   std::string zero_filled(int step,
                           const std::string& loaded);  ///< `loaded` where the step's conditions hold
   std::string pointer(const Value* leaf);              ///< to the elements of a parameter or packed value
@@ -46,13 +47,13 @@ class PullPrinter {
   KernelParameters& parameters_;
   int width_;
   std::map<int, std::string> steps_;
+  std::map<int, std::string> variables_;
 
  private:
   std::string variable(int v);
   std::string one_lane(int step);  // of a step that vectors of one lane hold: what indices are computed from
   std::string definition(int v);
   std::string select(const PullStep& step, int id);
-  std::map<int, std::string> variables_;
 };
 
 }  // namespace tenon

@@ -13,6 +13,16 @@ struct ElementwiseConfig {
   constexpr int elements() const { return width * vectors * threads; }  // of one block
 };
 
+// A kernel of rows: what is reduced together. `width` neighbouring elements are loaded at once: columns of
+// one row, or (in row_columns.cuh) neighbouring rows at one place along the reduced axis.
+struct RowConfig {
+  int width = 8;
+  int vectors = 1;           // of one row held by each thread: resident rows
+  int threads_per_row = 32;  // a power of two up to 1024
+  int rows = 1;              // of a block; more than one where a warp or less works on a row
+  constexpr int threads() const { return threads_per_row * rows; }
+};
+
 // Attention on tensor cores. A block computes block_m rows against all their keys, block_n keys a step. The
 // rows are the query tokens of `pack` query heads that share a key head, a token's heads side by side:
 // packing fills tiles when tokens are few.

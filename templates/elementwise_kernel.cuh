@@ -13,7 +13,8 @@ TENON_DEVICE void walk_elements(Index chunks, const Body& body) {
   if (first >= chunks) return;
   typename Body::Loaded loaded[kConfig.vectors];
 #pragma unroll
-  for (int i = 0; i < kConfig.vectors; ++i)  // beyond the end the last chunk is read again, so that no load waits for a branch
+  for (int i = 0; i < kConfig.vectors;
+       ++i)  // beyond the end the last chunk is read again, so that no load waits for a branch
     loaded[i] = body.read(min(first + i * kConfig.threads, chunks - 1));
 #pragma unroll
   for (int i = 0; i < kConfig.vectors; ++i) {
