@@ -45,7 +45,7 @@ Machine describe_machine() {
     for (int i = 0; i < count; ++i) machine.gpus.push_back(describe_gpu(*machine.api, i));
     if (count == 0) machine.driver_problem = "the driver finds no GPU";
   } catch (const Error& error) {
-    machine.driver_problem = error.what();
+    machine.driver_problem = error.diagnostics().front().message;
   }
   const int version = machine.api ? machine.api->version : 0;
   machine.nvrtc = find_nvrtc(version);
