@@ -325,7 +325,8 @@ EmittedKernel emit_element_walk(const KernelFamily& family, const Region& region
   text.close();
   text.close(";");
   text.blank();
-  text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads) void " + name + "(" +
+  // Without the 1 ptxas spills some kernels to make room for more blocks than are asked for.
+  text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads, 1) void " + name + "(" +
             parameters.signature() + ")");
   text.line("walk_elements<kConfig, Index>(" + chunks + ", Body{" + parameters.name_list() + "});");
   text.close();

@@ -37,7 +37,7 @@ struct Body {
   }
 };
 
-extern "C" __global__ __launch_bounds__(kConfig.threads) void test_kernel(const bf16* table, const i32* ids, bf16* x_out, Index v2_T_3) {
+extern "C" __global__ __launch_bounds__(kConfig.threads, 1) void test_kernel(const bf16* table, const i32* ids, bf16* x_out, Index v2_T_3) {
   walk_elements<kConfig, Index>(v2_T_3, Body{table, ids, x_out, v2_T_3});
 }
 

@@ -42,7 +42,7 @@ struct Body {
   }
 };
 
-extern "C" __global__ __launch_bounds__(kConfig.threads) void test_kernel(const bf16* k, Index T_2, Index v16_T, Index T, const i32* position, bf16* cache, Index T_12) {
+extern "C" __global__ __launch_bounds__(kConfig.threads, 1) void test_kernel(const bf16* k, Index T_2, Index v16_T, Index T, const i32* position, bf16* cache, Index T_12) {
   walk_elements<kConfig, Index>(T_12, Body{k, T_2, v16_T, T, position, cache, T_12});
 }
 
