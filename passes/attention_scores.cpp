@@ -91,10 +91,10 @@ Value* step_down(Value* value, Scores& scores) {
 
 }  // namespace
 
-void Scores::add_condition(Value* condition) {
+void Scores::add_condition(Value* condition, int depth) {
   const Node& node = *condition->node();
-  if (node.op() != Op::kAnd) return conditions.push_back(condition);
-  for (Value* part : node.operands()) add_condition(part);
+  if (node.op() != Op::kAnd || depth == 0) return conditions.push_back(condition);
+  for (Value* part : node.operands()) add_condition(part, depth - 1);
 }
 
 Scores read_scores(Value* value) {

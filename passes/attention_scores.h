@@ -14,8 +14,8 @@ struct Scores {
   Value* additive = nullptr;
   std::string reason;  ///< why it is no attention; "" where it is
 
-  /// One condition, or the parts of a conjunction.
-  void add_condition(Value* condition);
+  /// One condition, or the parts of a conjunction `depth` levels down.
+  void add_condition(Value* condition, int depth = 4);
 };
 
 /// Reads the scores from the softmax's operand down to their product: scales, casts, a soft cap, masks. May

@@ -79,7 +79,8 @@ bool eliminate_common(Graph& graph) {
   for (Node& node : llvm::make_early_inc_range(graph.nodes())) {
     if (!is_erasable(node) || node.body) continue;
     auto& bucket = seen[hash_of(node) & (~size_t{0} >> 1)];  // the map keeps its two largest keys for itself
-    auto* first = llvm::find_if(bucket, [&](const Node* earlier) { return same_computation(*earlier, node); });
+    auto* first =
+        llvm::find_if(bucket, [&](const Node* earlier) { return same_computation(*earlier, node); });
     if (first == bucket.end()) {
       bucket.push_back(&node);
       continue;

@@ -68,7 +68,9 @@ Value* constant(const Node& node, Attribute value, llvm::StringRef name) {
 }
 
 /// An index out of range and the like stay in the graph: the run reports them at their place.
-bool can_fail(const Node& node) { return node.op() == Op::kGather || node.op() == Op::kScatter; }
+bool can_fail(const Node& node) {
+  return node.op() == Op::kGather || node.op() == Op::kScatter || node.op() == Op::kCacheWrite;
+}
 
 }  // namespace
 

@@ -6,6 +6,11 @@
 #include "ir/infer.h"
 
 namespace tenon {
+namespace {
+
+constexpr int kLongestChain = 16;  // of casts and the like that a question looks through
+
+}  // namespace
 
 std::optional<double> number(const Value* value) {
   const Node* node = value->node();
@@ -13,7 +18,7 @@ std::optional<double> number(const Value* value) {
     bool cast = n.op() == Op::kCast && is_float(n.type().dtype) && is_float(n.operand(0)->type().dtype);
     return cast || n.op() == Op::kExpand || n.op() == Op::kReshape;
   };
-  while (passes_on(*node)) node = node->operand(0)->node();
+  for (int i = 0; i < kLongestChain && passes_on(*node); ++i) node = node->operand(0)->node();
   if (node->op() != Op::kConstant || !node->attributes.find("value")) return std::nullopt;
   return node->attributes.number("value");
 }
@@ -34,9 +39,11 @@ Node* only_user(const Value* value) {
 }
 
 Value* strip_casts(Value* value) {
-  while (value->node()->op() == Op::kCast && is_float(value->type().dtype) &&
-         is_float(value->node()->operand(0)->type().dtype))
-    value = value->node()->operand(0);
+  for (int i = 0; i < kLongestChain && value->node()->op() == Op::kCast; ++i) {
+    Value* before = value->node()->operand(0);
+    if (!is_float(value->type().dtype) || !is_float(before->type().dtype)) break;
+    value = before;
+  }
   return value;
 }
 

@@ -79,8 +79,8 @@ bool recognise_softmax(Graph& graph, Remarks& remarks) {
   return rewriter.sweep([&](Node& node) {
     if (node.op() == Op::kLog && node.operand(0)->node()->op() == Op::kSoftmax) {
       Node& softmax = *node.operand(0)->node();
-      return rewriter.replace(node.result(), Builder::before(&node).make(Op::kLogSoftmax, {softmax.operand(0)},
-                                                                         softmax.attributes));
+      return rewriter.replace(node.result(), Builder::before(&node).make(
+                                                 Op::kLogSoftmax, {softmax.operand(0)}, softmax.attributes));
     }
     bool log = node.op() == Op::kSub;
     if (!log && node.op() != Op::kDiv && node.op() != Op::kMul) return;

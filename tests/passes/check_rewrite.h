@@ -61,13 +61,16 @@ inline std::string text_without_sources(const Graph& graph) {
   return kept;
 }
 
-/// Normal reals, integers 0 to 2, bools; with `special`, also NaN, infinities and both zeros.
+/// Normal reals (matrices of weights: σ = 1 / sqrt of the last extent, so that products stay around 1), integers 0
+/// to 2, bools; with `special`, also NaN, infinities and both zeros.
 inline HostTensor draw(const Node& node, bool special) {
   constexpr double kSpecial[] = {0.0, -0.0, NAN, INFINITY, -INFINITY};
   HostTensor tensor = HostTensor::zeros(node.type());
   std::string name = node.attributes.string("name").str();
   std::mt19937 random(static_cast<unsigned>(std::hash<std::string>()(name)));
-  std::normal_distribution<double> normal;
+  bool matrix = node.op() == Op::kWeight && node.type().rank() > 1;
+  double sigma = matrix ? 1 / std::sqrt(static_cast<double>(node.type().shape.back().extent())) : 1;
+  std::normal_distribution<double> normal(0, sigma);
   bool boolean = node.type().dtype == DType::kBool;
   for (double& x : tensor.reals)
     x = boolean ? static_cast<double>(random() % 2) : round_to(node.type().dtype, normal(random));

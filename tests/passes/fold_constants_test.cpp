@@ -43,3 +43,13 @@ TEST_CASE("a small table is computed by the evaluator, a large one and one of a 
   CHECK(sum_of(3) == "%0 = constant {values = [6.0]} : i32[]\nreturn %0\n");
   CHECK(sum_of(1000).find("sum") != std::string::npos);
 }
+
+TEST_CASE("an index out of range stays for the run to report") {
+  Graph graph;
+  Builder builder(graph);
+  Type type{DType::kF32, {2}};
+  Value* table = builder.make(Op::kConstant, {}, {{"values", std::vector<double>{1, 2}}}, &type);
+  graph.add_output("y",
+                   builder.make(Op::kGather, {table, builder.constant(7, DType::kI32)}, {{"axis", Dim(0)}}));
+  CHECK_FALSE(fold_constants(graph));
+}

@@ -66,6 +66,65 @@ TEST_CASE("a layer in primitives becomes the composites of the short form") {
   check_rewrite({inputs, spelled, weights}, pass);
 }
 
+TEST_CASE("a Llama layer as Hugging Face writes it") {
+  Equations equations{
+      "x: bf16[1, T, 32]",
+      {// norms in f32, cast back before the weight
+       "h = cast(x, dtype=\"f32\")", "h = h * rsqrt(mean(h ** 2.0, axis=-1, keepdims=true) + 1e-6)",
+       "h = n1 * cast(h, dtype=\"bf16\")",
+       // heads by view and transpose, two key heads repeated for four query heads
+       "q = transpose(reshape(linear(h, wq), shape=[1, T, 4, 8]), perm=[0, 2, 1, 3])",
+       "k = transpose(reshape(linear(h, wk), shape=[1, T, 2, 8]), perm=[0, 2, 1, 3])",
+       "v = transpose(reshape(linear(h, wv), shape=[1, T, 2, 8]), perm=[0, 2, 1, 3])",
+       "k = reshape(expand(unsqueeze(k, axis=2), shape=[1, 2, 2, T, 8]), shape=[1, 4, T, 8])",
+       "v = reshape(expand(unsqueeze(v, axis=2), shape=[1, 2, 2, T, 8]), shape=[1, 4, T, 8])",
+       // an additive mask of zeros and the smallest bf16
+       "past = iota(T, dtype=\"i64\")",
+       "m = where(greater(unsqueeze(past, axis=0), unsqueeze(past, axis=1)), full(shape=[], value=-3.38e38, "
+       "dtype=\"bf16\"), 0.0)",
+       "s = q @ transpose(k, perm=[0, 1, 3, 2]) / sqrt(8.0) + unsqueeze(unsqueeze(m, axis=0), axis=0)",
+       "p = cast(softmax(cast(s, dtype=\"f32\")), dtype=\"bf16\")",
+       "a = reshape(transpose(p @ v, perm=[0, 2, 1, 3]), shape=[1, T, 32])", "x = x + linear(a, wo)",
+       // the second half on flattened tokens
+       "f = reshape(x, shape=[T, 32])", "h = cast(f, dtype=\"f32\")",
+       "h = h / sqrt(mean(h * h, axis=-1, keepdims=true) + 1e-6)", "h = cast(h, dtype=\"bf16\") * n2",
+       "g = linear(h, gate)", "f = f + linear(g * sigmoid(g) * linear(h, up), down)",
+       "y = reshape(f, shape=[1, T, 32])"},
+      "n1: bf16[32]; n2: bf16[32]; wq: bf16[32, 32]; wk: bf16[16, 32]; wv: bf16[16, 32]; wo: bf16[32, 32]; "
+      "gate: bf16[48, 32]; up: bf16[48, 32]; down: bf16[32, 48]"};
+  auto pass = [](Graph& graph, Remarks& remarks) {
+    run_pipeline(graph, remarks);
+    return true;
+  };
+  // bf16 roundings of the norms and of the probabilities before, none after: 2^-9 relative each
+  Rewritten result = check_rewrite(equations, pass, {.value = 1e-2});
+  CHECK(result.remarks.empty());
+  CHECK(result.text == R"(%h = rmsnorm %x, %n1 {axis = 2, eps = 1e-06, weight = true} : bf16[1, T, 32]
+%0 = matmul %h, %wq {transpose_b = true} : bf16[1, T, 32]
+%1 = reshape %0 : bf16[1, T, 4, 8]
+%q = transpose %1 {perm = [0, 2, 1, 3]} : bf16[1, 4, T, 8]
+%2 = matmul %h, %wk {transpose_b = true} : bf16[1, T, 16]
+%3 = reshape %2 : bf16[1, T, 2, 8]
+%k = transpose %3 {perm = [0, 2, 1, 3]} : bf16[1, 2, T, 8]
+%4 = matmul %h, %wv {transpose_b = true} : bf16[1, T, 16]
+%5 = reshape %4 : bf16[1, T, 2, 8]
+%v = transpose %5 {perm = [0, 2, 1, 3]} : bf16[1, 2, T, 8]
+%6 = attention %q, %k, %v {causal = true, scale = 0.35355339059327373} : bf16[1, 4, T, 8]
+%7 = transpose %6 {perm = [0, 2, 1, 3]} : bf16[1, T, 4, 8]
+%a = reshape %7 : bf16[1, T, 32]
+%8 = matmul %a, %wo {transpose_b = true} : bf16[1, T, 32]
+%x.2 = add %x, %8 : bf16[1, T, 32]
+%h.2 = rmsnorm %x.2, %n2 {axis = 2, eps = 1e-06, weight = true} : bf16[1, T, 32]
+%g = matmul %h.2, %gate {transpose_b = true} : bf16[1, T, 48]
+%9 = silu %g : bf16[1, T, 48]
+%10 = matmul %h.2, %up {transpose_b = true} : bf16[1, T, 48]
+%11 = mul %9, %10 : bf16[1, T, 48]
+%12 = matmul %11, %down {transpose_b = true} : bf16[1, T, 32]
+%f = add %x.2, %12 : bf16[1, T, 32]
+return %f
+)");
+}
+
 TEST_CASE("models in the short form keep their ops") {
   for (const char* name : {"gpt2", "minilm", "llama-3.2-1b", "qwen2.5-0.5b", "llama-3-8b", "ffn"}) {
     CAPTURE(name);
