@@ -7,19 +7,20 @@ namespace {
 
 constexpr char kProposer[] = "fuse_gated";
 
-// An elementwise node that reads both products, directly or through elementwise nodes of the tail.
-bool meet(llvm::ArrayRef<Node*> tail, Node* first, Node* second) {
-  llvm::DenseMap<const Node*, int> reach{{first, 1}, {second, 2}};
-  for (Node* node : tail) {
-    int mask = 0;
-    for (Value* operand : node->operands()) mask |= reach.lookup(operand->node());
-    if (mask == 3) return true;
-    if (is_elementwise(node->op())) reach[node] = mask;
-  }
+}  // namespace
+
+bool products_meet(llvm::ArrayRef<Node*> products, llvm::ArrayRef<Node*> tail) {
+  llvm::DenseMap<const Node*, const Node*> from;  // the product whose elements a node works on
+  for (Node* product : products) from[product] = product;
+  for (Node* node : tail)
+    for (Value* operand : node->operands()) {
+      const Node* product = from.lookup(operand->node());
+      const Node*& own = from[node];
+      if (product && own && own != product) return true;
+      if (product) own = product;
+    }
   return false;
 }
-
-}  // namespace
 
 void fuse_gated(Proposals& proposals) {
   for (Node& node : proposals.graph.nodes()) {
@@ -27,7 +28,7 @@ void fuse_gated(Proposals& proposals) {
     if (products.size() != 2 || products[0]->type() != products[1]->type()) continue;
     proposals.sort(products);
     auto tail = grow_tail(proposals, products);
-    if (!meet(tail, products[0], products[1])) continue;
+    if (!products_meet(products, tail)) continue;
     llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
     nodes.append(tail.begin(), tail.end());
     proposals.offer(Pattern::kGated, nodes, kProposer, "two products and their gate in one kernel");

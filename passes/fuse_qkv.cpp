@@ -59,6 +59,7 @@ void fuse_qkv(Proposals& proposals) {
     if (products.size() < 2) continue;
     proposals.sort(products);
     auto tail = grow_tail(proposals, products);
+    if (products_meet(products, tail)) continue;
     llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
     nodes.append(tail.begin(), tail.end());
     std::string note = words(products, tail);

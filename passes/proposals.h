@@ -56,6 +56,10 @@ struct Proposals {
 /// convex.
 llvm::SmallVector<Node*, 16> grow_tail(const Proposals& proposals, llvm::ArrayRef<Node*> base);
 
+/// True when a node of the tail reads elements of two of the products: a gate. They need two accumulators at one place, so they
+/// cannot be one product of concatenated weights.
+bool products_meet(llvm::ArrayRef<Node*> products, llvm::ArrayRef<Node*> tail);
+
 /// Elementwise producers of `value`'s shape that only it reads, in topological order: the head of a product
 /// or row.
 llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, const Node* reader);

@@ -289,7 +289,7 @@ class ProductReader {
       const TailValue& from = p_.values.find(operand)->second;
       per_row &= from.per_row;
       if (operand->type().shape != node.type().shape) continue;
-      if (full && !same_map(full->map, from.map))
+      if (full && (full->begin != from.begin || !same_map(full->map, from.map)))
         return in_the_way(node, "joins elements of different places");
       full = &from;
     }

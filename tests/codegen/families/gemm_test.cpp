@@ -203,6 +203,16 @@ Region qkv(Site& site, Dim tokens, int64_t d, const Attributes& rope, Shape posi
 }  // namespace
 
 TEST_CASE(
+    "slices of different columns of a product that meet are refused: their elements lie in different tiles") {
+  Site site;
+  Value* p = site.builder.matmul(site.input("x", kBf16, {16, 64}), site.weight("w", kBf16, {64, 128}));
+  Value* gate = site.builder.slice(p, 1, 0, 64);
+  Value* up = site.builder.slice(p, 1, 64, 64);
+  Region region = site.region(Pattern::kProduct, {site.op(Op::kMul, {gate, up})});
+  CHECK(llvm::StringRef(gemm_family().refuses(region, {})).contains("joins elements of different places"));
+}
+
+TEST_CASE(
     "q, k and v are one product whose segments are turned, split into heads and written to the caches") {
   Site halves, interleaved, partial, rows;
   check_golden("gemm_qkv", check(qkv(halves, Dim(7, "T"), 32, {{"theta", 10000.0}}, {}, false), "32x128"));
