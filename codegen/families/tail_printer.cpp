@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "ir/infer.h"
 
@@ -95,8 +96,8 @@ void TailPrinter::print_segment(const Dim& begin, const Dim& count, llvm::ArrayR
     if (!first) text_.line("const int col = at.col - " + first_col + ";");
   }
   const std::string col = first ? "at.col" : "col";
-  Code code{IndexScope(text_, parameters_, "batch", "at.row", col), ExpressionPrinter(text_, names_),
-            first ? "" : first_col, false};
+  Code code{IndexScope(text_, parameters_, "batch", "at.row", col), ExpressionPrinter(text_, names_), begin,
+            false};
   for (int output : outputs) store(output, code);
   if (!whole) text_.close();
 }
@@ -110,7 +111,7 @@ void TailPrinter::need(const Value* value, Code& code) {
     const std::string which =
         problem_.products.size() > 1 ? std::to_string(product - problem_.products.begin()) : "";
     const std::string column =
-        code.first_col.empty() ? code.scope.col() : code.scope.col() + " + " + code.first_col;
+        code.begin.extent() == 0 ? code.scope.col() : code.scope.col() + " + " + parameters_.dim(code.begin);
     const std::string& name = names_(value);
     text_.from(node.location);
     text_.line("const auto " + name + " = " +
@@ -123,12 +124,19 @@ void TailPrinter::need(const Value* value, Code& code) {
     need(node.operand(0), code);
     return code.printer.bind(value, code.printer(node.operand(0)));
   }
-  const DigitMap& map = problem_.values.find(value)->second.map;
+  const TailValue& at = problem_.values.find(value)->second;
   for (const Value* operand : node.operands())
     if (!is_leaf(problem_, operand)) need(operand, code);
+  // A node before the segment's slice counts columns from further left than the segment does.
+  const Dim shift = at.per_row ? Dim(0) : code.begin - at.begin;
+  const bool own_call = at.begin.extent() == 0 && !code.moved;
+  const std::string col = own_call ? "at.col" : "(" + code.scope.col() + " + " + parameters_.dim(shift) + ")";
+  std::optional<IndexScope> shifted;
+  if (shift.extent() != 0) shifted = code.scope.with_col(col);
+  IndexScope& scope = shifted ? *shifted : code.scope;
   for (const Value* operand : node.operands())
     if (is_leaf(problem_, operand) && !is_uniform(operand))
-      code.printer.bind(operand, leaf_text(operand, map, run_, parameters_, code.scope));
+      code.printer.bind(operand, leaf_text(operand, at.map, run_, parameters_, scope));
   code.printer.print(node);
 }
 
@@ -211,7 +219,7 @@ void TailPrinter::need_rope(const Node& node, Code& code) {
     own = variable("own");
     text_.line("const bool " + upper + " = " + element + " >= " + half + ";");
     text_.open("const auto " + before + " = [&](int " + column + ")");
-    Code moved{code.scope.with_col(column), ExpressionPrinter(text_, names_), code.first_col, true};
+    Code moved{code.scope.with_col(column), ExpressionPrinter(text_, names_), code.begin, true};
     need(x, moved);
     text_.line("return " + moved.printer(x) + ";");
     text_.close(";");

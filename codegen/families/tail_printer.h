@@ -41,8 +41,8 @@ class TailPrinter {
   struct Code {  ///< values printed so far in one scope
     IndexScope scope;
     ExpressionPrinter printer;
-    std::string first_col;  ///< of the product, in terms of the scope's column
-    bool moved;             ///< the column is not the epilogue call's own
+    Dim begin;   ///< the column of the product at which the scope's column counts 0
+    bool moved;  ///< the column is not the epilogue call's own
   };
   void print_segment(const Dim& begin, const Dim& count, llvm::ArrayRef<int> outputs);
   void need(const Value* value, Code& code);

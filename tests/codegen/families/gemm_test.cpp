@@ -212,6 +212,19 @@ TEST_CASE(
   CHECK(llvm::StringRef(gemm_family().refuses(region, {})).contains("joins elements of different places"));
 }
 
+TEST_CASE("columns before a split count from the product's own first column") {
+  Site site;
+  Value* p =
+      site.builder.matmul(site.input("x", kBf16, {Dim(40, "T"), 64}), site.weight("w", kBf16, {64, 192}));
+  Value* biased = site.op(Op::kAdd, {p, site.weight("b", kBf16, {192})});
+  Value* second = site.builder.slice(biased, 1, 64, 64);
+  Value* own = site.op(Op::kMul, {second, site.weight("s", kBf16, {64})});
+  Value* third = site.builder.reshape(site.builder.slice(biased, 1, 128, 64), {1, Dim(40, "T"), 2, 32});
+  Value* heads = site.builder.transpose(third, {0, 2, 1, 3});
+  Value* turned = site.op(Op::kRope, {heads, site.builder.source(Op::kInput, "position", {DType::kI32, {}})});
+  check(site.region(Pattern::kProduct, {site.builder.slice(biased, 1, 0, 64), own, turned}), "64x64");
+}
+
 TEST_CASE(
     "q, k and v are one product whose segments are turned, split into heads and written to the caches") {
   Site halves, interleaved, partial, rows;
