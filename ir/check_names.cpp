@@ -137,6 +137,7 @@ class BodyChecker {
 
   void check_name(const Expression& expression) {
     if (visible_.contains(expression.text) || declarations_.find_dim(expression.text)) return;
+    if (errors_.full()) return errors_.add("unknown name '" + expression.text + "'", expression.location);
     std::vector<llvm::StringRef> names = values();
     for (const ModelDim& dim : declarations_.dims) names.push_back(dim.name);
     std::string hint = did_you_mean(expression.text, names);
@@ -234,6 +235,8 @@ std::string signature_of(const BlockDeclaration& block) {
 }
 
 std::string did_you_mean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates) {
+  constexpr size_t kMaxCandidates = 5000;
+  if (candidates.size() > kMaxCandidates) return "";
   std::string near = nearest(name, candidates);
   return near.empty() ? "" : "did you mean '" + near + "'?";
 }

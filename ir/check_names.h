@@ -12,7 +12,7 @@ namespace tenon {
 /// that would not end.
 bool check_names(Declarations& declarations, ErrorList& errors);
 
-constexpr double kMaxNodes = 1e6;
+constexpr double kMaxNodes = 5e5;
 
 /// A repeat's count from fixed dims and numbers; throws Error at the place of anything else.
 int64_t repeat_count(const Expression& count, const Declarations& declarations);
@@ -22,7 +22,7 @@ std::vector<Parameter> parameters_of(const BlockDeclaration& block);
 /// "layer(x)"
 std::string signature_of(const BlockDeclaration& block);
 
-/// "did you mean 'x'?", or "".
+/// "did you mean 'x'?", or "" where nothing is near or there is too much to search.
 std::string did_you_mean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 
 }  // namespace tenon

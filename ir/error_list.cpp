@@ -6,6 +6,11 @@
 namespace tenon {
 
 void ErrorList::add(std::string message, Location location, std::string hint) {
+  if (full()) {  // an Error quotes its line, which takes a walk through the file
+    ++count_;
+    bad_input_ = true;
+    return;
+  }
   add(Error(std::move(message), std::move(location), std::move(hint)));
 }
 

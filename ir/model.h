@@ -57,7 +57,7 @@ class Model {
   /// The model's graph for one complete binding: nodes carry locations and scopes; inputs, weights and states
   /// are sources with {name} (and a weight's {from}: the tensor of the file; {rope...}: a computed table is a
   /// kRopeTable node instead); declared but unused inputs, weights and states are kept. Throws Error with all
-  /// the errors of types and shapes that can be told apart. Reading refuses models above a million nodes.
+  /// the errors of types and shapes that can be told apart. Reading refuses models above half a million nodes.
   std::unique_ptr<Graph> build(const DimBinding& dims) const;
 
  private:

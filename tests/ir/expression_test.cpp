@@ -69,9 +69,9 @@ TEST_CASE("precedence rises from + - over * / // @ and unary minus to **") {
       {" x # the rest is a comment: )(", "x"},
       {".5 + 1. + 1.5E+3", "((.5+1.)+1.5E+3)"},
   };
-  for (const auto& [text, expected] : kCases) {
-    CAPTURE(text);
-    CHECK(shape_of(parse_expression(source(text))) == expected);
+  for (const auto& c : kCases) {
+    CAPTURE(c.first);
+    CHECK(shape_of(parse_expression(source(c.first))) == c.second);
   }
 }
 

@@ -364,10 +364,10 @@ TEST_CASE("absurd models are refused at once and in few words") {
   doubling += "[block.b40]\nargs = ['x']\nreturns = ['x']\nbody = []\n";
   const std::pair<std::string, const char*> kCases[] = {
       {kHead + inputs + block + "'x = relu(x)']\n" + graph + "repeat(b, 1000000, x)']\n",
-       "more than 1000000 nodes"},
+       "more than 500000 nodes"},
       {kHead + inputs + block + "]\n" + graph + "repeat(b, 4611686018427387904, x)']\n",
-       "more than 1000000 nodes"},
-      {kHead + inputs + doubling + graph + "b0(x)']\n", "more than 1000000 nodes"},
+       "more than 500000 nodes"},
+      {kHead + inputs + doubling + graph + "b0(x)']\n", "more than 500000 nodes"},
       {kHead + inputs + chain + graph + "b0(x)']\n", "blocks nest more than 64 deep"},
       {kHead + inputs + graph + many("(", 100000) + "x" + many(")", 100000) + "']\n",
        "nests more than 200 deep"},
@@ -386,10 +386,11 @@ TEST_CASE("absurd models are refused at once and in few words") {
       {"tenon = 1\nx = " + many("[", 100000) + many("]", 100000) + "\n", "not TOML"},
       {"tenon = 1\nx = " + many("{a.b.c.d = ", 20000) + "1" + many("}", 20000) + "\n", "not TOML"},
   };
-  for (const auto& [text, expected] : kCases) {
-    CAPTURE(std::string(expected));
+  for (const auto& c : kCases) {
+    std::string expected = c.second;
+    CAPTURE(expected);
     auto start = std::chrono::steady_clock::now();
-    Error error = parse_error(text);
+    Error error = parse_error(c.first);
     CHECK(std::string(error.what()).find(expected) != std::string::npos);
     CHECK(std::string(error.what()).size() < 1500);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
