@@ -1,49 +1,7 @@
 // session.cpp: putting tensors in place, and judging what comes out.
 #include "runtime/session.h"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
-#include "ir/evaluate.h"
-
 namespace tenon {
-namespace {
-
-/// The longest sum of the graph: what a product contracts, what a reduction or a row takes in.
-int64_t longest_sum(const Graph& graph) {
-  int64_t longest = 1;
-  for (const Node& node : graph.nodes()) {
-    if (node.operand_count() == 0) continue;
-    const Type& x = node.operand(0)->type();
-    OpKind kind = node.kind();
-    bool row = kind == OpKind::kContraction || kind == OpKind::kNormalisation || kind == OpKind::kComposite;
-    if (row && x.rank() > 0) longest = std::max(longest, x.shape.back().extent());
-    if (node.op() == Op::kAttention) longest = std::max(longest, node.operand(1)->type().shape[2].extent());
-    if (kind == OpKind::kReduction && node.type().elements() > 0)
-      longest = std::max(longest, x.elements() / node.type().elements());
-  }
-  return longest;
-}
-
-/// ||actual - expected|| / ||expected|| over finite elements; infinity where others differ. An expected
-/// tensor of zeros is compared absolutely.
-template <class At>
-double relative_error(const HostTensor& expected, At actual) {
-  double difference = 0, norm = 0;
-  for (int64_t i = 0; i < expected.type.elements(); ++i) {
-    double e = expected.at(i), a = actual(i);
-    if (!std::isfinite(e) || !std::isfinite(a)) {
-      if (e == a || (std::isnan(e) && std::isnan(a))) continue;
-      return std::numeric_limits<double>::infinity();
-    }
-    difference += (a - e) * (a - e);
-    norm += e * e;
-  }
-  return std::sqrt(norm > 0 ? difference / norm : difference);
-}
-
-}  // namespace
 
 Session::Session(std::shared_ptr<const Graph> graph, Binding binding, std::shared_ptr<Device> device,
                  std::shared_ptr<const Plan> plan)
@@ -56,26 +14,16 @@ Session::Session(std::shared_ptr<const Graph> graph, Binding binding, std::share
 }
 
 std::vector<OutputCheck> check_outputs(const Session& session, const RunResult& result) {
-  const Graph& graph = session.graph();
-  auto source = [&](const Node& node) {
-    const Binding& binding = session.binding();
-    const TensorMap& tensors = node.op() == Op::kInput    ? binding.inputs
-                               : node.op() == Op::kWeight ? binding.weights
-                                                          : binding.state;
-    return to_host(tensors.at(node.attributes.string("name").str()));
-  };
-  Evaluation exact = evaluate(graph, source), declared = evaluate(graph, source, Rounding::kDeclared);
-  double floor = 8 * unit_roundoff(DType::kF32) * std::sqrt(static_cast<double>(longest_sum(graph)));
-  std::vector<OutputCheck> checks;
-  for (size_t i = 0; i < exact.outputs.size(); ++i) {
-    const HostTensor &expected = exact.outputs[i], &rounded = declared.outputs[i];
-    OutputCheck check;
-    check.error = relative_error(expected, [&](int64_t at) { return result.outputs[i].at(at); });
-    double own = relative_error(expected, [&](int64_t at) { return rounded.at(at); });
-    check.tolerance = (std::isfinite(own) ? 4 * own : 0) + (is_float(expected.type.dtype) ? floor : 0);
-    checks.push_back(check);
-  }
-  return checks;
+  return judge(
+      session.graph(),
+      [&](const Node& node) {
+        const Binding& binding = session.binding();
+        const TensorMap& tensors = node.op() == Op::kInput    ? binding.inputs
+                                   : node.op() == Op::kWeight ? binding.weights
+                                                              : binding.state;
+        return to_host(tensors.at(node.attributes.string("name").str()));
+      },
+      result.outputs);
 }
 
 }  // namespace tenon

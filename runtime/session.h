@@ -3,6 +3,7 @@
 #include "codegen/plan.h"
 #include "runtime/binding.h"
 #include "runtime/device.h"
+#include "runtime/judge.h"
 
 namespace tenon {
 
@@ -28,18 +29,7 @@ class Session {
   std::unique_ptr<Program> program_;
 };
 
-/// An output of a device beside the evaluator's.
-struct OutputCheck {
-  double error = 0;      ///< relative L2 against the f64 evaluator
-  double tolerance = 0;  ///< what the arithmetic justifies
-  bool passed() const { return error <= tolerance; }
-};
-
-/// Judges a run's outputs by the f64 evaluator. The tolerance is measured, not guessed: the evaluator runs a
-/// second time with every value rounded to its declared type, which is what an unfused run with perfect
-/// kernels gives; four times that run's own error is allowed, and 8 u sqrt(K) for sums of K terms in f32 (u =
-/// 2^-24; the errors of a sum's terms add like a random walk). Elements that are NaN or infinite must be so
-/// in both.
+/// Judges a run's outputs by the f64 evaluator.
 std::vector<OutputCheck> check_outputs(const Session& session, const RunResult& result);
 
 }  // namespace tenon

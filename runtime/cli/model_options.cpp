@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "ir/diagnostics.h"
+#include "runtime/cuda/card_at_hand.h"
+#include "runtime/cuda/cuda_device.h"
 
 namespace tenon::cli {
 
@@ -77,14 +79,14 @@ std::string sites_that_differ(const Plan& without, const Plan& with) {
 }  // namespace
 
 std::shared_ptr<Plan> BoundModel::plan(const ModelOptions& options, bool library_at_hand,
-                                       StageObserver observer) {
+                                       StageObserver observer, const Card* at_hand) {
   LowerOptions lowering;
-  lowering.target_name = options.target.empty() ? kDefaultTarget : options.target;
-  lowering.target.card = find_target(lowering.target_name);
+  lowering.target_name = !options.target.empty() ? options.target : at_hand ? at_hand->name : kDefaultTarget;
+  lowering.target.card = options.target.empty() && at_hand ? *at_hand : find_target(lowering.target_name);
   lowering.target.tf32 = model.tf32();
   lowering.select.policy = parse_policy(options.policy);
   lowering.select.site_policy = model.policy();
-  if (options.target.empty()) notes.push_back("no --target: " + lowering.target.card.title);
+  if (options.target.empty() && !at_hand) notes.push_back("no --target: " + lowering.target.card.title);
   std::shared_ptr<Plan> with_library;
   if (!library_at_hand && lowering.select.policy == Policy::kAuto) {
     with_library = lower(model.build(dims), lowering);
@@ -102,6 +104,16 @@ std::shared_ptr<Plan> BoundModel::plan(const ModelOptions& options, bool library
         (sites.empty() ? ", which changes no site" : "; with it these sites would differ: " + sites));
   }
   return plan;
+}
+
+std::shared_ptr<Plan> BoundModel::plan_on(const ModelOptions& options, const Device& device) {
+  const auto* gpu = dynamic_cast<const cuda::CudaDevice*>(&device);
+  if (!gpu) return plan(options);
+  if (!gpu->gpu()->has_library() && parse_policy(options.policy) == Policy::kLibrary)
+    throw cuda::machine_error("--policy library needs cuBLASLt",
+                              "`tenon doctor` says where it was looked for");
+  const Card card = cuda::card_at_hand(gpu->gpu()->gpu());
+  return plan(options, gpu->gpu()->has_library(), {}, &card);
 }
 
 void print_notes(const ModelOptions& options, const std::vector<std::string>& notes) {

@@ -8,6 +8,7 @@
 
 #include "codegen/lower.h"
 #include "ir/model.h"
+#include "runtime/device.h"
 
 namespace tenon::cli {
 
@@ -42,7 +43,9 @@ struct BoundModel {
   /// `inputs` as Model::bind takes them.
   static BoundModel read(const ModelOptions& options, const std::map<std::string, Extents>& inputs = {});
   std::shared_ptr<Plan> plan(const ModelOptions& options, bool library_at_hand = true,
-                             StageObserver observer = {});
+                             StageObserver observer = {}, const Card* at_hand = nullptr);
+  /// The plan that a device runs: for the GPU at hand unless --target says otherwise.
+  std::shared_ptr<Plan> plan_on(const ModelOptions& options, const Device& device);
 };
 
 /// Prints `notes` to standard error unless quiet.

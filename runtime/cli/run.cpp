@@ -65,7 +65,7 @@ void Run::prepare() {
   std::shared_ptr<const Graph> graph = bound->model.build(bound->dims);
   Binding binding = bind_tensors(*graph, given, seed, strict);
   std::shared_ptr<Device> device = make_device(options.device);
-  if (device->needs_plan()) plan = bound->plan(options);
+  if (device->needs_plan()) plan = bound->plan_on(options, *device);
   notes = bound->notes;
   notes.insert(notes.end(), binding.notes.begin(), binding.notes.end());
   session = std::make_unique<Session>(graph, std::move(binding), device, plan);

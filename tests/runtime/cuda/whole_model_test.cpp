@@ -4,6 +4,7 @@
 
 #include "ir/diagnostics.h"
 #include "runtime/cuda/cuda_device.h"
+#include "runtime/kernel_check.h"
 #include "tests/host_cuda/host_kernel.h"
 #include "tests/runtime/cuda/drawn_model.h"
 #include "tests/runtime/cuda/fake_driver.h"
@@ -134,4 +135,35 @@ TEST_CASE("a decoder with rotary positions and caches runs step after step") {
   model.inputs["position"] = Tensor::of({DType::kI32, {}}, {14});
   CHECK_THROWS_WITH_AS(program->run(model.inputs),
                        doctest::Contains("3 rows at position 14 passes the cache's capacity of 16"), Error);
+}
+
+TEST_CASE("each kernel is judged on the operands that it met, and a wrong one is named") {
+  if (!host_cuda::host_compiler_available()) {
+    MESSAGE("skipped: no C++ compiler");
+    return;
+  }
+  FakeDriver driver;
+  CudaDevice device(host_gpu(driver));
+  DrawnModel model(kDecoder, {{"T", 3}});
+  const auto plan = model.plan(find_target("sm_80"), false, Policy::kFused);
+  const auto program = device.prepare(*model.graph, plan.get(), device.hold(model.weights, model.states));
+  auto& executor = static_cast<CudaProgram&>(*program).executor();
+  const std::vector<KernelCheck> checks = check_kernels(executor, model.inputs, model.weights);
+  CHECK(checks.size() == plan->kernels.size());
+  for (const KernelCheck& check : checks) {
+    CAPTURE(check.site);
+    CHECK(check.passed());
+  }
+
+  // The last kernel's result, spoiled by one element, is noticed there and nowhere else.
+  FakeKernel& last = driver.kernels.at(plan->kernels[plan->steps.back().kernel].emitted.name);
+  int result = 0;
+  const auto& arguments = plan->kernels[plan->steps.back().kernel].emitted.arguments;
+  while (arguments[result].kind != KernelArgument::kResult) ++result;
+  last.run = [right = last.run, result](const LaunchConfig& config, void** parameters) {
+    right(config, parameters);
+    (*static_cast<float**>(parameters[result]))[5] += 0.5f;
+  };
+  for (const KernelCheck& check : check_kernels(executor, model.inputs, model.weights))
+    CHECK(check.passed() == (check.kernel != plan->steps.back().kernel));
 }
