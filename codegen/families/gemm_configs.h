@@ -15,6 +15,7 @@ struct GemmChoice {
   GemmConfig config;
   bool tensor_cores = true;  ///< gemm_sm80; else gemm_simt, exact f32
   int64_t tiles = 0;         ///< of C, over the whole batch
+  int blocks_per_sm = 0;     ///< that registers must leave room for; 0: the compiler's choice
 };
 
 /// "128x256x32/4", "64x64x64/5 split 4": block_m x block_n x block_k / stages.

@@ -184,8 +184,9 @@ class GemmPrinter {
     std::string signature;
     for (const auto& parameter : parameters_.in_order())
       signature += (signature.empty() ? "" : ", ") + parameter.type + " " + parameter.name;
-    text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads()) void " + name_ + "(" + signature +
-              ")");
+    const std::string blocks = choice_.blocks_per_sm > 0 ? ", " + std::to_string(choice_.blocks_per_sm) : "";
+    text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads()" + blocks + ") void " + name_ +
+              "(" + signature + ")");
     text.line(shape);
     if (has_batch()) text.line("const int batch = gemm_batch<kConfig>(shape);");
     IndexScope scope(text, parameters_, "batch", "", "");
