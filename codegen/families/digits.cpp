@@ -3,16 +3,30 @@
 
 #include <algorithm>
 
-#include "ir/infer.h"
+#include "codegen/strided_view.h"
 #include "passes/region.h"
 
 namespace tenon {
 
 Extent::Extent(const Dim& dim) {
-  if (dim.dynamic())
-    dynamic.push_back(dim);
-  else
+  if (!dim.dynamic()) {
     number = dim.extent();
+    return;
+  }
+  std::string names;  // "T*768" is 768 times T
+  llvm::SmallVector<llvm::StringRef, 4> factors{dim.symbol()};
+  if (dim.symbol().find_first_of("+-/()") == llvm::StringRef::npos) {
+    factors.clear();
+    dim.symbol().split(factors, '*');
+  }
+  for (llvm::StringRef factor : factors) {
+    int64_t fixed;
+    if (!factor.getAsInteger(10, fixed))
+      number *= fixed;
+    else
+      names += (names.empty() ? "" : "*") + factor.str();
+  }
+  dynamic.push_back(Dim(number == 0 ? 0 : dim.extent() / number, names));
 }
 
 int64_t Extent::value() const {
@@ -113,81 +127,10 @@ std::vector<AddressTerm> address_of(const DigitMap& map, llvm::ArrayRef<Dim> sha
   return merged;
 }
 
-namespace {
-
-/// Strides of the same memory under another shape.
-std::optional<std::vector<Extent>> reshaped_strides(llvm::ArrayRef<Dim> from, llvm::ArrayRef<Extent> strides,
-                                                    llvm::ArrayRef<Dim> to) {
-  std::vector<Extent> result(to.size());
-  size_t i = from.size();
-  int64_t left = 1;  // elements of from[i..] that `to` has not used
-  Extent stride;
-  for (size_t j = to.size(); j-- > 0;) {
-    int64_t need = to[j].extent();
-    if (need == 0) return std::nullopt;
-    while (left == 1 && i > 0) {
-      left = from[--i].extent();
-      stride = strides[i];
-    }
-    result[j] = stride;
-    while (need > left) {  // the axis takes several: each must continue the one inside it
-      if (need % left != 0 || i == 0) return std::nullopt;
-      if (strides[i - 1].value() != stride.value() * left && from[i - 1] != 1) return std::nullopt;
-      need /= left;
-      stride = stride * Extent(left);
-      left = from[--i].extent();
-    }
-    if (left % need != 0) return std::nullopt;
-    left /= need;
-    stride = stride * (need == to[j].extent() ? Extent(to[j]) : Extent(need));
-  }
-  return result;
-}
-
-}  // namespace
-
 std::optional<OperandView> operand_view(const Value* value) {
-  const Node& node = *value->node();
-  if (node.op() == Op::kParameter || is_packed(value))
-    return OperandView{value, 0, row_major(value->type().shape)};
-  if (node.kind() != OpKind::kMovement || node.operand_count() != 1) return std::nullopt;
-  std::optional<OperandView> view = operand_view(node.operand(0));
-  if (!view) return std::nullopt;
-  const Type &from = node.operand(0)->type(), &to = value->type();
-  std::vector<Extent> strides(to.shape.size(), Extent(0));
-  switch (node.op()) {
-    case Op::kTranspose: {
-      const Extents perm = node.attributes.integers("perm");
-      for (size_t i = 0; i < perm.size(); ++i) strides[i] = view->strides[perm[i]];
-      break;
-    }
-    case Op::kExpand: {
-      const size_t missing = to.shape.size() - from.shape.size();
-      for (size_t i = 0; i < from.shape.size(); ++i)
-        if (from.shape[i] == to.shape[missing + i]) strides[missing + i] = view->strides[i];
-      break;
-    }
-    case Op::kSlice: {
-      strides = view->strides;
-      Extent& stride = strides[normalise_axis(node.attributes.integer("axis"), from.rank(), node.location)];
-      const Dim start = node.attributes.dim("start");
-      if (start.extent() != 0 || start.dynamic()) {
-        if (view->offset.value() != 0) return std::nullopt;
-        view->offset = stride * Extent(start);
-      }
-      stride = stride * Extent(node.attributes.integer("step", 1));
-      break;
-    }
-    case Op::kReshape: {
-      std::optional<std::vector<Extent>> same = reshaped_strides(from.shape, view->strides, to.shape);
-      if (!same) return std::nullopt;
-      strides = std::move(*same);
-      break;
-    }
-    default: return std::nullopt;
-  }
-  view->strides = std::move(strides);
-  return view;
+  std::optional<StridedView> view = view_of(value);
+  if (!view || (view->base->node()->op() != Op::kParameter && !is_packed(view->base))) return std::nullopt;
+  return OperandView{view->base, view->offset, {view->strides.begin(), view->strides.end()}};
 }
 
 }  // namespace tenon

@@ -55,8 +55,7 @@ struct OperandView {
   Extent offset = 0;
   std::vector<Extent> strides;  ///< of each axis of the value
 };
-/// What transposes, slices, expands and reshapes of a parameter or packed value come to; nothing where
-/// another op is in the way, a dynamic start adds up with another, or a reshape would have to copy.
+/// Memory that `value` is a strided view of (strided_view.h); nothing where another op computes it or a reshape would copy.
 std::optional<OperandView> operand_view(const Value* value);
 
 }  // namespace tenon
