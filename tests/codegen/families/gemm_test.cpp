@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "codegen/families/cublaslt.h"
+#include "codegen/families/gemm_configs.h"
 #include "passes/passes.h"
 #include "tests/codegen/kernel_check.h"
 
@@ -318,4 +320,25 @@ TEST_CASE("terms follow the problem: arithmetic by flops, DRAM by bytes, waves b
         doctest::Approx((2048 * 4096 + 4096 * 4096 + 2048 * 4096) * 2 / (4800e3 * 0.87)));
   // 2048 x 4096 in tiles of 128 x 256 are 256 blocks, 2 rounds on 132 SMs: 97 % filled.
   CHECK(term(one, "waves") == doctest::Approx((264.0 / 256 - 1) * term(one, "arithmetic")).epsilon(0.01));
+}
+
+TEST_CASE("the model knows two fusions that are known to lose") {
+  // A generated product of one row, 896 x 896, does not beat the library by itself: both are a boundary and a few MB.
+  Site site;
+  Value* x = site.input("x", kBf16, {1, 896});
+  const Region region = site.region(
+      Pattern::kProduct, {site.builder.matmul(x, site.weight("w", kBf16, {896, 896}), false, true)});
+  Target target;
+  target.card = find_target("h200");
+  const Candidate library = cublaslt_family().candidates(region, target, {})[0];
+  CHECK(cheapest(gemm_family().candidates(region, target, {})).estimate.us >= library.estimate.us);
+
+  // One block that walks all of K reads DRAM at a fraction of its rate: without slices a batch-1 MLP is slower, however much it fuses.
+  ProductProblem problem;
+  REQUIRE(analyse_product(region, problem) == "");
+  GemmChoice choice{.config = {.block_m = 16, .block_n = 128, .block_k = 64, .part_m = 16, .part_n = 32},
+                    .tiles = 7};
+  const double whole = estimate_gemm(problem, choice, region, target).us;
+  choice.config.slices = 4;
+  CHECK(estimate_gemm(problem, choice, region, target).us < whole);
 }
