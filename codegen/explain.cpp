@@ -3,6 +3,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <map>
 
 #include "ir/diagnostics.h"
 #include "passes/sites.h"
@@ -35,8 +36,8 @@ std::string bytes(double count) {
 std::string terms(const Estimate& estimate) {
   std::string text;
   for (const CostTerm& term : estimate.terms)
-    text +=
-        format("        %-14s %10s   %s\n", term.name.c_str(), micros(term.us).c_str(), term.what.c_str());
+    text += format("            %-14s %10s   %s\n", term.name.c_str(), micros(term.us).c_str(),
+                   term.what.c_str());
   return text;
 }
 
@@ -47,27 +48,28 @@ std::string place(const Kernel& kernel) {
   return lines;
 }
 
-// Losers of one family and reason in one line: what the cost model rejects for the same reason reads as one
-// thing.
+// The candidates that lost: of each implementation the best, with its terms where it is not the winner's own.
 std::string losers(const Decision& decision) {
+  const Candidate& winner = decision.candidates[decision.chosen];
   std::string text;
-  size_t shown = 0, hidden = 0;
-  for (size_t i = 0; i < decision.candidates.size(); ++i) {
-    const Candidate& candidate = decision.candidates[i];
-    if (static_cast<int>(i) == decision.chosen) continue;
-    if (shown == 4) {
+  std::map<std::string, int> shown;
+  int hidden = 0;
+  for (const Candidate& candidate : decision.candidates) {
+    if (&candidate == &winner) continue;
+    if (++shown[candidate.implementation] > 1) {
       ++hidden;
       continue;
     }
-    ++shown;
     text += format("    lost    %s %s: ", candidate.implementation.c_str(), candidate.config.c_str()) +
             candidate.why_not + "\n";
+    if (candidate.implementation != winner.implementation) text += terms(candidate.estimate);
   }
   if (hidden)
-    text += format("    lost    and %zu more configs, slower or illegal (--json has them all)\n", hidden);
-  for (const std::string& refusal : decision.refusals) text += "    refused " + refusal + "\n";
+    text += format("    lost    %d more configs, slower or illegal (--json has them all)\n", hidden);
   return text;
 }
+
+constexpr int kMaxLostCovers = 4;  // of a site; --json has them all
 
 std::string explain_kernel(const Plan& plan, const Kernel& kernel) {
   const Candidate& winner = kernel.decision->candidates[kernel.decision->chosen];
@@ -84,8 +86,9 @@ std::string explain_kernel(const Plan& plan, const Kernel& kernel) {
                  bytes(static_cast<double>(winner.estimate.bytes_written)).c_str(),
                  static_cast<double>(winner.estimate.flops) * 1e-9);
   text += terms(winner.estimate) + losers(*kernel.decision);
+  int told = 0;
   for (const LostCover& lost : plan.selection.lost)
-    if (without_repetitions(lost.site) == kernel.site)
+    if (without_repetitions(lost.site) == kernel.site && ++told <= kMaxLostCovers)
       text += "    instead " + lost.what + ": " + lost.why + "\n";
   return text + "\n";
 }

@@ -95,6 +95,21 @@ void fuse_elementwise(Proposals& proposals) {
   }
 }
 
+void fuse_movement(Proposals& proposals) {
+  for (Node& node : proposals.graph.nodes()) {
+    if (node.op() != Op::kCacheWrite && node.op() != Op::kScatter) continue;
+    llvm::SmallVector<Node*, 16> nodes{&node};
+    // What only this write reads, backwards along its new values.
+    for (Node* from = node.operand(node.op() == Op::kScatter ? 2 : 1)->node();
+         takes(proposals, *from) && from->result()->only_used_by(nodes.back());
+         from = from->operand(0)->node()) {
+      nodes.push_back(from);
+      proposals.offer(Pattern::kMovement, nodes, "fuse_movement",
+                      "elementwise ops + " + name_of(node.op()).str());
+    }
+  }
+}
+
 Proposals propose_fusions(Graph& graph) {
   Proposals proposals(graph);
   offer_single_nodes(proposals);
@@ -105,6 +120,7 @@ Proposals propose_fusions(Graph& graph) {
   fuse_attention(proposals);
   fuse_row(proposals);
   fuse_elementwise(proposals);
+  fuse_movement(proposals);
   return proposals;
 }
 

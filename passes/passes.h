@@ -107,6 +107,11 @@ void fuse_row(Proposals& proposals);
 /// Chains and bushes of elementwise ops and index maps over one shape.
 void fuse_elementwise(Proposals& proposals);
 
+/// A cache write or scatter with the elementwise ops and index maps that make what it writes.
+///   %r = rope %k, %position
+///   %c = cache_write %cache, %r, %position   →   one kernel that writes the new rows
+void fuse_movement(Proposals& proposals);
+
 /// All of them, in this order.
 Proposals propose_fusions(Graph& graph);
 

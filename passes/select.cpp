@@ -59,11 +59,16 @@ struct Selector {
   double adjusted(const Candidate& candidate, const Region& region) const;
   llvm::StringRef choice_at(llvm::StringRef site) const;
   std::vector<int> cover();
-  std::vector<int> solve(int begin, int end, std::string* signature = nullptr);
+  std::vector<int> solve(llvm::ArrayRef<int> positions, llvm::function_ref<bool(const Offer&)> allowed,
+                         int* stuck = nullptr);
+  std::vector<int> solve_segment(int begin, int end);
   std::string signature(int begin, int end) const;
   bool order(std::vector<int>& chosen);
   void record(llvm::ArrayRef<int> chosen);
+  double us_of(int offer) const;
+  void record_runners_up(llvm::ArrayRef<int> chosen);
   void record_losers(llvm::ArrayRef<int> chosen);
+  void record_refused(const Offer& offer);
   void count_unfused();
   [[noreturn]] void fail_at(const Node& node) const;
 };
@@ -183,7 +188,7 @@ std::vector<int> Selector::cover() {
     auto found = solved.find(key);
     if (found == solved.end()) {
       std::vector<int> numbers;
-      for (int offer : solve(begin, end)) {
+      for (int offer : solve_segment(begin, end)) {
         int start = offers[offer].covers[0];
         numbers.push_back(start - begin);
         numbers.push_back(static_cast<int>(llvm::find(starting[start], offer) - starting[start].begin()));
@@ -211,47 +216,65 @@ std::string Selector::signature(int begin, int end) const {
   return text;
 }
 
-// Dynamic programming over positions; a state is the sorted list of positions ahead that are covered already.
-std::vector<int> Selector::solve(int begin, int end, std::string*) {
+// Dynamic programming over positions (sorted); a state is the sorted list of positions ahead that are covered already. Empty when no
+// cover exists; `stuck` is then the first position that none reaches beyond.
+std::vector<int> Selector::solve(llvm::ArrayRef<int> positions,
+                                 llvm::function_ref<bool(const Offer&)> allowed, int* stuck) {
   using Ahead = std::vector<int>;
   struct Entry {
     double cost;
     int offer;          // taken at the position before, -1 when it was covered already
     const Ahead* from;  // the state before
   };
-  std::vector<std::map<Ahead, Entry>> states(end - begin + 1);
+  std::vector<std::map<Ahead, Entry>> states(positions.size() + 1);
   states[0][{}] = {0, -1, nullptr};
-  auto reach = [&](int at, Ahead ahead, double cost, int offer, const Ahead* from) {
+  auto reach = [&](size_t at, Ahead ahead, double cost, int offer, const Ahead* from) {
     auto [entry, fresh] = states[at].try_emplace(std::move(ahead), Entry{cost, offer, from});
     if (!fresh && cost < entry->second.cost) entry->second = {cost, offer, from};
   };
-  for (int i = begin; i < end; ++i) {
-    if (states[i - begin].empty()) fail_at(*nodes[i]);
-    for (auto& [ahead, entry] : states[i - begin]) {
-      if (!ahead.empty() && ahead[0] == i) {
-        reach(i - begin + 1, Ahead(ahead.begin() + 1, ahead.end()), entry.cost, -1, &ahead);
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (states[i].empty()) {
+      if (stuck) *stuck = positions[i - 1];
+      return {};
+    }
+    for (auto& [ahead, entry] : states[i]) {
+      if (!ahead.empty() && ahead[0] == positions[i]) {
+        reach(i + 1, Ahead(ahead.begin() + 1, ahead.end()), entry.cost, -1, &ahead);
         continue;
       }
-      for (int number : starting[i]) {
+      for (int number : starting[positions[i]]) {
         const Offer& offer = offers[number];
-        if (forbidden[number]) continue;
+        if (forbidden[number] || !allowed(offer)) continue;
         Ahead merged;
         std::set_union(ahead.begin(), ahead.end(), offer.covers.begin() + 1, offer.covers.end(),
                        std::back_inserter(merged));
         if (merged.size() != ahead.size() + offer.covers.size() - 1) continue;  // overlaps
-        reach(i - begin + 1, std::move(merged), entry.cost + offer.cost, number, &ahead);
+        reach(i + 1, std::move(merged), entry.cost + offer.cost, number, &ahead);
       }
     }
   }
-  auto last = states[end - begin].find({});
-  if (last == states[end - begin].end()) fail_at(*nodes[end - 1]);
+  auto last = states.back().find({});
+  if (last == states.back().end()) {
+    if (stuck) *stuck = positions.back();
+    return {};
+  }
   std::vector<int> chosen;
   const Entry* entry = &last->second;
-  for (int i = end - begin; i > 0; --i) {
+  for (size_t i = positions.size(); i > 0; --i) {
     if (entry->offer >= 0) chosen.push_back(entry->offer);
     entry = &states[i - 1].at(*entry->from);
   }
   std::reverse(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+std::vector<int> Selector::solve_segment(int begin, int end) {
+  std::vector<int> positions;
+  for (int i = begin; i < end; ++i) positions.push_back(i);
+  int stuck = -1;
+  std::vector<int> chosen = solve(
+      positions, [](const Offer&) { return true; }, &stuck);
+  if (stuck >= 0) fail_at(*nodes[stuck]);
   return chosen;
 }
 
@@ -313,68 +336,117 @@ bool Selector::order(std::vector<int>& chosen) {
   return false;
 }
 
+// Why the winner won, against the best candidate of another implementation if there is one.
+std::string reason_of(const Decision& decision) {
+  const Candidate& winner = decision.candidates[decision.chosen];
+  if (winner.implementation == "view") return "no bytes move";
+  const Candidate *rival = nullptr, *next = nullptr;
+  for (const Candidate& candidate : decision.candidates) {
+    if (&candidate == &winner) continue;
+    if (!next) next = &candidate;
+    if (!rival && candidate.implementation != winner.implementation) rival = &candidate;
+  }
+  if (!next) return "the only candidate";
+  if (!rival)
+    return "the best of " + std::to_string(decision.candidates.size()) + " configs; next " + next->config +
+           " with " + micros(next->estimate.us);
+  return micros(winner.estimate.us) + " against " + micros(rival->estimate.us) + " of " +
+         rival->implementation + " " + rival->config;
+}
+
 void Selector::record(llvm::ArrayRef<int> chosen) {
   for (int number : chosen) {
     Offer& offer = offers[number];
     Choice choice{std::move(*offer.region), offer.decision, ""};
     selection.predicted_us += choice.candidate().estimate.us;
-    const Candidate* next = nullptr;
-    for (const Candidate& candidate : offer.decision->candidates)
-      if (!next && &candidate != &choice.candidate()) next = &candidate;
-    const Candidate& winner = choice.candidate();
-    if (winner.implementation == "view")
-      choice.why = "no bytes move";
-    else if (!next)
-      choice.why = "the only candidate";
-    else
-      choice.why = micros(winner.estimate.us) + " against " + micros(next->estimate.us) + " of " +
-                   next->implementation + " " + next->config +
-                   (next->why_not.empty() ? "" : " (" + next->why_not + ")");
+    choice.why = reason_of(*offer.decision);
     selection.choices.push_back(std::move(choice));
   }
 }
 
-// Offers that lost against the cover, one for each distinct decision: their cost beside that of the chosen
-// kernels on the same nodes. To be called before record(), which takes the regions.
+double Selector::us_of(int offer) const {
+  const Decision& decision = *offers[offer].decision;
+  return decision.candidates[decision.chosen].estimate.us;
+}
+
+// For each distinct chosen region of several nodes: the best cover of the same nodes without it.
+void Selector::record_runners_up(llvm::ArrayRef<int> chosen) {
+  llvm::DenseSet<const Decision*> told;
+  for (int number : chosen) {
+    const Offer& winner = offers[number];
+    if (winner.covers.size() == 1 || !told.insert(winner.decision.get()).second) continue;
+    auto others = [&](const Offer& offer) {
+      return offer.decision != winner.decision && std::includes(winner.covers.begin(), winner.covers.end(),
+                                                                offer.covers.begin(), offer.covers.end());
+    };
+    std::vector<int> cover = solve(winner.covers, others);
+    if (cover.empty()) continue;
+    std::string what;
+    double us = 0;
+    int launches = 0;
+    for (int part : cover) {
+      const Candidate& candidate = offers[part].decision->candidates[offers[part].decision->chosen];
+      if (candidate.implementation == "view") continue;
+      ++launches;
+      us += us_of(part);
+      what += (what.empty() ? "" : ", ") +
+              std::string(candidate.implementation == "cublaslt" ? "library " : "") +
+              offers[part].region->note;
+    }
+    std::string why = micros(us) + " in " + std::to_string(launches) +
+                      (launches == 1 ? " launch" : " launches") + " against " + micros(us_of(number));
+    selection.lost.push_back({winner.region->site, "separately: " + what, us, why, nullptr});
+  }
+}
+
+// Offers that lost against the cover, one for each distinct decision, where the chosen kernels do the same nodes and nothing else.
 void Selector::record_losers(llvm::ArrayRef<int> chosen) {
   llvm::DenseMap<int, int> owner;
   for (int number : chosen)
     for (int covered : offers[number].covers) owner[covered] = number;
   llvm::DenseSet<const Decision*> told;
   for (int number : chosen) told.insert(offers[number].decision.get());
-  for (size_t i = 0; i < offers.size(); ++i) {
-    const Offer& offer = offers[i];
+  for (const Offer& offer : offers) {
     if (offer.covers.size() == 1 || !told.insert(offer.decision.get()).second) continue;
     const Region& region = *offer.region;
     if (offer.decision->chosen < 0) {
-      std::string reason;
-      for (const std::string& refusal : offer.decision->refusals)
-        reason += (reason.empty() ? "" : "; ") + refusal;
-      for (const Candidate& candidate : offer.decision->candidates)
-        reason += (reason.empty() ? "" : "; ") + candidate.config + ": " + candidate.why_not;
-      selection.not_fused.push_back(
-          {region.site, name_of(region.pattern).str() + ": " + region.note, reason, region.location()});
+      record_refused(offer);
       continue;
     }
     llvm::DenseSet<int> rivals;
     double rival_us = 0;
-    bool spills = false;
+    int launches = 0;
+    bool same_nodes = true;
     for (int covered : offer.covers)
       if (rivals.insert(owner.lookup(covered)).second) {
         const Offer& rival = offers[owner.lookup(covered)];
-        rival_us += rival.decision->candidates[rival.decision->chosen].estimate.us;
-        spills |= !std::includes(offer.covers.begin(), offer.covers.end(), rival.covers.begin(),
-                                 rival.covers.end());
+        rival_us += us_of(owner.lookup(covered));
+        launches += rival.decision->candidates[rival.decision->chosen].implementation != "view";
+        same_nodes &=
+            std::includes(offer.covers.begin(), offer.covers.end(), rival.covers.begin(), rival.covers.end());
       }
+    if (!same_nodes) continue;
     double us = offer.decision->candidates[offer.decision->chosen].estimate.us;
     std::string why = micros(us) + " against " + micros(rival_us) + " of the chosen " +
-                      std::to_string(rivals.size()) + (rivals.size() == 1 ? " kernel" : " kernels");
-    if (spills)
-      why += ", which do more than this region";
-    else if (us < rival_us)
-      why += ": within the band of uncertainty (" + micros(offer.decision->adjusted_us) + " with it)";
+                      std::to_string(launches) + (launches == 1 ? " launch" : " launches");
+    if (us < rival_us)
+      why += ": within the band of uncertainty (" + micros(offer.decision->adjusted_us) +
+             " with it), so the library";
     selection.lost.push_back({region.site, region.note, us, why, offer.decision});
   }
+}
+
+// A region that no family can run is worth telling where it is a fusion by name, not one of many groups of elementwise ops.
+void Selector::record_refused(const Offer& offer) {
+  const Region& region = *offer.region;
+  if (region.pattern == Pattern::kElementwise || region.pattern == Pattern::kMovement) return;
+  std::string reason;
+  for (const std::string& refusal : offer.decision->refusals)
+    if (!llvm::StringRef(refusal).contains(" region")) reason += (reason.empty() ? "" : "; ") + refusal;
+  for (const Candidate& candidate : offer.decision->candidates)
+    reason += (reason.empty() ? "" : "; ") + candidate.config + ": " + candidate.why_not;
+  selection.not_fused.push_back(
+      {region.site, name_of(region.pattern).str() + ": " + region.note, reason, region.location()});
 }
 
 void Selector::count_unfused() {
@@ -401,6 +473,7 @@ Selection select(Proposals proposals, llvm::ArrayRef<const KernelFamily*> famili
   do chosen = selector.cover();
   while (!selector.order(chosen));
   selector.count_unfused();
+  selector.record_runners_up(chosen);
   selector.record_losers(chosen);
   selector.record(chosen);
   auto& near_misses = proposals.near_misses;
