@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMaxWidth = 8, kVectorBytes = 16, kThreads = 256;
 constexpr int kMaxLoadedBytes = 512;  // of one thread: what leaves room for the arithmetic without spills
-constexpr double kBytesInFlight = 32 << 10;  // of an SM, to reach the memory's rate
+constexpr double kLatencyUs = 0.8;    // from a load to its use, memory busy
 
 int lane_axis(const IndexSpace& space) {
   for (int v = space.axis_count() - 1; v >= 0; --v)
@@ -256,20 +256,19 @@ std::vector<Candidate> element_candidates(const KernelFamily& family, const Regi
     if (vectors > 1 && vectors * walk.loaded_bytes > kMaxLoadedBytes)
       c.why_not = "would keep more in registers than there are";
     const double blocks = std::ceil(static_cast<double>(walk.chunks.extent()) / (config.threads * vectors));
-    const double resident =
-        std::min(std::ceil(blocks / card.sms), std::floor(card.threads_per_sm / config.threads * 1.0));
-    const double in_flight =
-        std::max(1.0, resident * config.threads * vectors * std::max(walk.loaded_bytes, 4) / 2);
+    const double rounds = std::ceil(blocks / (card.sms * std::max(1, card.threads_per_sm / config.threads)));
     const double bytes = static_cast<double>(work.bytes_read + work.bytes_written);
-    const double rate = card.dram_gb_s * card.dram_efficiency * std::min(1.0, in_flight / kBytesInFlight);
-    const double dram = bytes / (rate * 1e3),
-                 arithmetic = static_cast<double>(work.flops) / (card.f32_tflops * 1e6);
-    c.estimate.terms = {{"launch", card.launch_us, ""},
-                        {"DRAM", dram,
-                         std::to_string(static_cast<int64_t>(bytes)) + " bytes at " +
-                             std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
-                        {"arithmetic", arithmetic, std::to_string(work.flops) + " flops"}};
-    c.estimate.us = card.launch_us + std::max(dram, arithmetic);
+    const double rate = card.dram_gb_s * card.dram_efficiency;
+    const double dram = bytes / (rate * 1e3), waiting = rounds * kLatencyUs;
+    const double arithmetic = static_cast<double>(work.flops) / (card.f32_tflops * 1e6);
+    c.estimate.terms = {
+        {"launch", card.launch_us, ""},
+        {"DRAM", dram,
+         std::to_string(static_cast<int64_t>(bytes)) + " bytes at " +
+             std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
+        {"latency", waiting, std::to_string(static_cast<int64_t>(rounds)) + " rounds of blocks"},
+        {"arithmetic", arithmetic, std::to_string(work.flops) + " flops"}};
+    c.estimate.us = card.launch_us + std::max({dram, waiting, arithmetic});
     c.estimate.basis = card.basis;
     if (const double* measured = facts.measured(region.key, c.config)) {
       c.estimate.us = *measured;

@@ -10,8 +10,10 @@ namespace {
 
 constexpr int kVectorBytes = 16, kMaxWidth = 8, kMaxLanes = 32;
 constexpr int kBlockThreads = 256, kMaxRowThreads = 1024, kStreamThreads = 512;
-constexpr int kSpareRegisters = 32;  // indices, pointers, the arithmetic's own
-constexpr double kBytesInFlight = 32 << 10;
+constexpr int kSpareRegisters = 32;                             // indices, pointers, the arithmetic's own
+constexpr double kLatencyUs = 0.8;                              // from a load to its use, memory busy
+constexpr double kBlockMeetingUs = 0.1, kWarpMeetingUs = 0.02;  // threads reducing together
+constexpr int kUnrolled = 2;  // chunks that a streaming thread has in flight
 
 int last_long_axis(const IndexSpace& space) {
   for (int v = space.axis_count() - 1; v >= 0; --v)
@@ -65,24 +67,30 @@ Candidate candidate(const KernelFamily& family, const Region& region, const RowP
     c.why_not = "would spill: the row does not fit in registers";
   count_work(region, c.estimate);
   const double bytes = static_cast<double>(c.estimate.bytes_read + c.estimate.bytes_written);
-  const double again =
-      choice.form == RowForm::kResident ? 0 : static_cast<double>(c.estimate.bytes_read) * (plan.passes - 1);
+  const bool streamed = choice.form != RowForm::kResident;
+  const double again = streamed ? static_cast<double>(c.estimate.bytes_read) * (plan.passes - 1) : 0;
   const double blocks = std::ceil(static_cast<double>(plan.rows.extent()) / config.rows);
-  const double resident = std::min(std::ceil(blocks / card.sms),
-                                   std::floor(static_cast<double>(card.threads_per_sm) / config.threads()));
-  const double in_flight =
-      std::max(1.0, resident * config.threads() * lanes * 2.0) * std::min(1.0, blocks / card.sms);
-  const double rate = card.dram_gb_s * card.dram_efficiency * std::min(1.0, in_flight / kBytesInFlight);
-  const double dram = bytes / (rate * 1e3),
-               l2 = again / (std::min(rate * card.l2_gb_s / card.dram_gb_s, card.l2_gb_s) * 1e3);
+  const double rounds = std::ceil(blocks / (card.sms * std::max(1, card.threads_per_sm / config.threads())));
+  const double steps =
+      streamed ? std::ceil(static_cast<double>(plan.columns.extent()) /
+                           (config.threads_per_row * (plan.column ? 1 : config.width) * kUnrolled))
+               : 1;
+  const double waiting = rounds * (streamed ? plan.passes * steps : 1) * kLatencyUs;
+  const double meeting =
+      rounds * (plan.passes - 1) * (config.threads_per_row > 32 ? kBlockMeetingUs : kWarpMeetingUs);
+  const double rate = card.dram_gb_s * card.dram_efficiency;
+  const double dram = bytes / (rate * 1e3), l2 = again / (card.l2_gb_s * 1e3);
   const double arithmetic = static_cast<double>(c.estimate.flops) / (card.f32_tflops * 1e6);
-  c.estimate.terms = {{"launch", card.launch_us, ""},
-                      {"DRAM", dram,
-                       std::to_string(static_cast<int64_t>(bytes)) + " bytes at " +
-                           std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
-                      {"L2", l2, std::to_string(static_cast<int64_t>(again)) + " bytes read again"},
-                      {"arithmetic", arithmetic, std::to_string(c.estimate.flops) + " flops"}};
-  c.estimate.us = card.launch_us + std::max(dram + l2, arithmetic);
+  c.estimate.terms = {
+      {"launch", card.launch_us, ""},
+      {"DRAM", dram,
+       std::to_string(static_cast<int64_t>(bytes)) + " bytes at " +
+           std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
+      {"L2", l2, std::to_string(static_cast<int64_t>(again)) + " bytes read again"},
+      {"latency", waiting, std::to_string(static_cast<int64_t>(rounds)) + " rounds of blocks"},
+      {"reductions", meeting, std::to_string(plan.passes - 1) + " in each row"},
+      {"arithmetic", arithmetic, std::to_string(c.estimate.flops) + " flops"}};
+  c.estimate.us = card.launch_us + std::max({dram + l2, waiting, arithmetic}) + meeting;
   c.estimate.basis = card.basis;
   if (const double* measured = facts.measured(region.key, c.config)) {
     c.estimate.us = *measured;
