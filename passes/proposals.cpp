@@ -148,7 +148,11 @@ bool is_view(const Node& node) {
     case Op::kExpand: return node.operand(0)->type().elements() == result.elements();
     case Op::kSlice: {
       int64_t axis = (node.attributes.integer("axis") + result.rank()) % result.rank();
+      const Type& whole = node.operand(0)->type();
+      int64_t bytes =
+          node.attributes.integer("start") * row_major_strides(whole.shape)[axis] * size_of(whole.dtype);
       return node.attributes.integer("step", 1) == 1 &&
+             bytes % 16 == 0 &&  // what vectors of every kernel rely on
              element_count(llvm::ArrayRef<Dim>(result.shape).take_front(axis)) <= 1;
     }
     case Op::kTranspose: {  // only axes of extent 1 change their place
