@@ -9,7 +9,8 @@
 namespace tenon {
 namespace {
 
-constexpr int kMaxGrid = 65535;         // of y and z
+constexpr int kMaxGrid = 65535;  // of y and z
+constexpr int64_t kMaxRows = (int64_t{1} << 31) - 1;
 constexpr int kWarpsToFill = 8;         // that keep an SM's tensor cores or FMA pipes busy
 constexpr double kStepLatencyUs = 0.7;  // from the request of a step's K and V to their arrival
 constexpr double kSharedBytesPerClock = 128;
@@ -20,17 +21,19 @@ std::string format(const char* pattern, double a, double b) {
   return text;
 }
 
-/// How the work falls into blocks and steps of block_n keys.
+/// How the work falls into blocks and steps of block_n keys. Of very many tiles every so manyth is looked at.
 struct Division {
   int64_t blocks = 0, steps = 0, longest = 0;
 
   Division(const AttentionSite& site, const AttentionConfig& config) {
+    constexpr int64_t kLookedAt = 4096;
     const int64_t tiles = config.row_tiles(site), rows = site.queries.extent() * config.pack();
-    for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t stride = (tiles + kLookedAt - 1) / kLookedAt;
+    for (int64_t tile = tiles - 1; tile >= 0; tile -= stride) {
       const int64_t last = std::min((tile + 1) * config.block_m(), rows) - 1;
       const int64_t taken =
           (site.visible_keys(last / config.pack()) + config.block_n() - 1) / config.block_n();
-      steps += taken;
+      steps += taken * std::min(stride, tile + 1);
       longest = std::max(longest, taken);
     }
     const int64_t heads = site.heads / config.pack() * site.batch.extent();
@@ -127,6 +130,8 @@ std::string illegal(const AttentionSite& site, const AttentionConfig& config, co
            std::to_string(card.shared_bytes_per_block);
   if (site.batch.extent() > kMaxGrid || site.heads / config.pack() > kMaxGrid)
     return "more than 65535 heads or batch rows";
+  if (std::max(site.queries.extent() * config.pack(), site.keys.extent()) > kMaxRows)
+    return "more than 2^31 - 1 rows or keys";
   return "";
 }
 

@@ -6,19 +6,21 @@ namespace tenon {
 namespace {
 
 struct TileRow {
-  int head_dim, block_m, block_n, warps_m, warps_n, min_blocks;
+  int head_dim, block_m, block_n, warps_m, warps_n, stages, min_blocks;
   bool masks;  // without spilling where every step reads a mask
 };
 
 // Tall tiles for many queries: 32 rows a warp halve the reads of K and V from shared memory, where registers
-// allow. Then 16 rows a warp; then one row tile for few queries, its warps along the keys.
+// allow. Then 16 rows a warp; then one row tile for few queries, its warps along the keys and more of them on
+// their way, since few blocks must keep the memory busy.
 constexpr TileRow kTiles[] = {
-    {32, 128, 64, 4, 1, 2, false}, {32, 64, 64, 4, 1, 4, true},   {32, 16, 64, 1, 4, 4, true},
-    {64, 128, 64, 4, 1, 2, false}, {64, 64, 64, 4, 1, 3, true},   {64, 16, 64, 1, 4, 3, true},
-    {80, 128, 32, 4, 1, 2, false}, {80, 64, 64, 4, 1, 2, true},   {80, 16, 64, 1, 4, 3, true},
-    {96, 128, 32, 4, 1, 2, false}, {96, 64, 64, 4, 1, 2, true},   {96, 16, 64, 1, 4, 3, true},
-    {128, 128, 64, 8, 1, 1, true}, {128, 64, 64, 4, 1, 2, true},  {128, 16, 64, 1, 4, 2, true},
-    {256, 64, 32, 4, 1, 1, true},  {256, 128, 32, 8, 1, 1, true}, {256, 16, 32, 1, 2, 2, true},
+    {32, 128, 64, 4, 1, 2, 2, false}, {32, 64, 64, 4, 1, 2, 4, true},  {32, 16, 64, 1, 4, 4, 4, true},
+    {64, 128, 64, 4, 1, 2, 2, false}, {64, 64, 64, 4, 1, 2, 3, true},  {64, 16, 64, 1, 4, 4, 3, true},
+    {80, 128, 32, 4, 1, 2, 2, false}, {80, 64, 64, 4, 1, 2, 2, true},  {80, 16, 64, 1, 4, 3, 3, true},
+    {96, 128, 32, 4, 1, 2, 2, false}, {96, 64, 64, 4, 1, 2, 2, true},  {96, 16, 64, 1, 4, 3, 3, true},
+    {128, 128, 64, 8, 1, 2, 1, true}, {128, 64, 64, 4, 1, 2, 2, true}, {128, 16, 64, 1, 4, 3, 2, true},
+    {128, 16, 64, 1, 4, 2, 2, true},  {256, 64, 32, 4, 1, 2, 1, true}, {256, 128, 32, 8, 1, 2, 1, true},
+    {256, 16, 32, 1, 2, 3, 2, true},  {256, 16, 32, 1, 2, 2, 2, true},
 };
 
 AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row, int pack) {
@@ -28,6 +30,7 @@ AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row
                  .block_n = row.block_n,
                  .warps_m = row.warps_m,
                  .warps_n = row.warps_n,
+                 .stages = row.stages,
                  .pack = pack,
                  .min_blocks = row.min_blocks,
                  .causal = site.causal,

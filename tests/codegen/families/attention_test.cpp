@@ -113,7 +113,7 @@ TEST_CASE("a cache longer than its contents is read as far as the offset says, a
           if (const int64_t key = i / 128 % 200; key >= 90 + 37) tensor.reals[static_cast<size_t>(i)] = NAN;
       return tensor;
     };
-    const std::string source = check_kernel(Only("16x64/2 warps 1x4 pack 3"), region,
+    const std::string source = check_kernel(Only("16x64/3 warps 1x4 pack 3"), region,
                                             {.draw = draw, .tolerance = tolerance(DType::kBF16)});
     if (!rows) check_golden("attention_cache", source);
     check_kernel(Only("64x64/2 warps 4x1 pack 1"), region,
@@ -256,7 +256,7 @@ TEST_CASE("costs: few queries take the short tile, many the tall one, a causal m
     return cheapest(attention_family().candidates(region, h200, {}));
   };
   CHECK(llvm::StringRef(best(1, 4096, {}).config).startswith("16x64"));
-  CHECK(best(1, 4096, {}).config == "16x64/2 warps 1x4 pack 4");
+  CHECK(best(1, 4096, {}).config == "16x64/3 warps 1x4 pack 4");
   const Candidate full = best(4096, 4096, {}), causal = best(4096, 4096, {{"causal", true}});
   CHECK(llvm::StringRef(full.config).startswith("128x64"));
   auto arithmetic = [](const Candidate& c) { return c.estimate.terms[1].us; };
@@ -271,9 +271,19 @@ TEST_CASE("a tile that does not fit a block's shared memory says so") {
   Model model;
   const Region region = plain(model, DType::kBF16, 1, 8, 8, 512, 512, 256, {});
   const auto candidates = attention_family().candidates(region, l4, {});
-  REQUIRE(candidates.size() == 3);
+  REQUIRE(candidates.size() == 4);
   CHECK(candidates[0].why_not == "");
   CHECK(candidates[1].why_not == "needs 136192 bytes of shared memory, a block has 101376");
+}
+
+TEST_CASE("absurd lengths are refused at once") {
+  Target h200;
+  h200.card = find_target("h200");
+  Model model;
+  const Dim huge(int64_t{1} << 40, "T");
+  const Region region = plain(model, DType::kBF16, 1, 4, 4, huge, huge, 64, {{"causal", true}});
+  for (const Candidate& candidate : attention_family().candidates(region, h200, {}))
+    CHECK(candidate.why_not == "more than 2^31 - 1 rows or keys");
 }
 
 }  // namespace
