@@ -1,6 +1,8 @@
 // count_work.cpp: compulsory traffic and arithmetic of a region's body.
 #include "passes/family.h"
 
+#include <algorithm>
+
 namespace tenon {
 namespace {
 
@@ -30,20 +32,27 @@ int64_t contraction_flops(const Node& node) {
   return 2 * node.type().elements() * k;
 }
 
+// The sum over queries i < queries of clamp(i + offset + 1, 0, keys): a triangle, then full rows. In floating
+// point: absurd lengths must not overflow, nor take long.
+double causal_scores(double queries, double keys, double offset) {
+  const double first = std::clamp(-offset - 1, 0.0, queries);  // the first row that sees more than nothing
+  const double full = std::clamp(keys - offset - 1, first, queries);  // the first that sees all keys
+  const double triangle = (full - first) * (first + full - 1 + 2 * (offset + 1)) / 2;
+  return triangle + (queries - full) * keys;
+}
+
 // Scores that a causal mask leaves when the offset is a number; all of them otherwise.
 int64_t attention_flops(const Node& node) {
   const Type &q = node.operand(0)->type(), &k = node.operand(1)->type(), &v = node.operand(2)->type();
-  int64_t heads = q.shape[0].extent() * q.shape[1].extent(), tq = q.shape[2].extent(),
-          tk = k.shape[2].extent();
-  int64_t scores = tq * tk;
+  const double heads = static_cast<double>(q.shape[0].extent()) * static_cast<double>(q.shape[1].extent());
+  const double queries = static_cast<double>(q.shape[2].extent()),
+               keys = static_cast<double>(k.shape[2].extent());
+  double scores = queries * keys;
   const Value* offset = optional_operand(node, "offset");
-  bool known = !offset || offset->node()->op() == Op::kConstant;
-  if (node.attributes.flag("causal") && known) {
-    int64_t shift = offset ? static_cast<int64_t>(offset->node()->attributes.number("value")) : 0;
-    scores = 0;
-    for (int64_t i = 0; i < tq; ++i) scores += std::clamp<int64_t>(i + shift + 1, 0, tk);
-  }
-  return 2 * heads * scores * (q.shape[3].extent() + v.shape[3].extent());
+  if (node.attributes.flag("causal") && (!offset || offset->node()->op() == Op::kConstant))
+    scores = causal_scores(queries, keys, offset ? offset->node()->attributes.number("value") : 0);
+  const double depth = static_cast<double>(q.shape[3].extent() + v.shape[3].extent());
+  return static_cast<int64_t>(std::min(2 * heads * scores * depth, 9e18));
 }
 
 int64_t flops_of(const Node& node) {
