@@ -4,6 +4,8 @@
 
 namespace tenon::cli {
 
+void add_bench(CLI::App& program);
+void add_check(CLI::App& program);
 void add_compile(CLI::App& program);
 void add_doctor(CLI::App& program);
 void add_explain(CLI::App& program);

@@ -38,6 +38,8 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
   program.require_subcommand(1);
   try {
+    tenon::cli::add_bench(program);
+    tenon::cli::add_check(program);
     tenon::cli::add_compile(program);
     tenon::cli::add_doctor(program);
     tenon::cli::add_explain(program);

@@ -1,0 +1,88 @@
+// check.cpp: `tenon check`: every kernel on the device against the f64 evaluator, kernel by kernel.
+#include <cstdio>
+
+#include "ir/diagnostics.h"
+#include "ir/json.h"
+#include "runtime/cli/commands.h"
+#include "runtime/cli/placed_model.h"
+#include "runtime/kernel_check.h"
+
+namespace tenon::cli {
+namespace {
+
+struct Check {
+  ModelOptions options;
+  TensorOptions tensors;
+  bool meter = false;
+
+  void run() {
+    if (meter) throw Error("check --meter is not there yet", {}, "", Status::kMachineCannot);
+    const PlacedModel placed = place(options, tensors);
+    if (!placed.executor())
+      throw Error(placed.device->description() + " runs no kernels to check", {},
+                  "`tenon run --check` judges the outputs of any device", Status::kMachineCannot);
+    const auto checks = check_kernels(*placed.executor(), placed.binding.inputs, placed.binding.weights);
+    write_text(options.json.empty() ? "-" : options.json,
+               options.json.empty() ? text(placed, checks) : json(placed, checks));
+    for (const KernelCheck& check : checks)
+      if (!check.passed())
+        throw Error("check failed: the kernel at " + check.site + " differs from the f64 evaluator", {}, "",
+                    Status::kCheckFailed);
+  }
+
+  static std::string text(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks) {
+    std::string text = placed.bound.model.name() + "  " + placed.device->description() + "\n";
+    for (const KernelCheck& check : checks)
+      for (const OutputCheck& output : check.outputs) {
+        char line[256];
+        std::snprintf(line, sizeof line, "  %-32s %-10s error %.3g (tolerance %.3g): %s\n",
+                      check.site.c_str(), placed.plan->kernels[check.kernel].implementation.c_str(),
+                      output.error, output.tolerance, output.passed() ? "passed" : "FAILED");
+        text += line;
+      }
+    return text;
+  }
+
+  static std::string json(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    tenon::json::Writer out(stream, 2);
+    out.object([&] {
+      out.attribute("tenon", 1);
+      out.attribute("model", placed.bound.model.name());
+      out.attribute("device", placed.device->description());
+      out.attribute_array("kernels", [&] {
+        for (const KernelCheck& check : checks)
+          out.object([&] {
+            const Kernel& kernel = placed.plan->kernels[check.kernel];
+            out.attribute("name", kernel.emitted.name);
+            out.attribute("site", check.site);
+            out.attribute("implementation", kernel.implementation);
+            out.attribute("verdict", check.passed() ? "passed" : "failed");
+            out.attribute_array("outputs", [&] {
+              for (const OutputCheck& output : check.outputs)
+                out.object([&] {
+                  out.attribute("error", output.error);
+                  out.attribute("tolerance", output.tolerance);
+                });
+            });
+          });
+      });
+    });
+    return stream.str() + "\n";
+  }
+};
+
+}  // namespace
+
+void add_check(CLI::App& program) {
+  auto state = std::make_shared<Check>();
+  CLI::App* command =
+      program.add_subcommand("check", "judge every kernel on the device by the f64 evaluator");
+  add_model_options(*command, state->options);
+  add_tensor_options(*command, state->tensors);
+  command->add_flag("--meter", state->meter, "count what each kernel does (not there yet)");
+  command->callback([state] { state->run(); });
+}
+
+}  // namespace tenon::cli
