@@ -1,6 +1,5 @@
 // functions.h: exp, tanh, erf and their kin in f32 without branches, so that loops over them become vectors.
-// Polynomials are Chebyshev fits of our own; errors are of the whole function, over all f32
-// (functions_test.cpp).
+// Polynomials are Chebyshev fits of our own; errors are those of the whole function (elementwise_test.cpp).
 #pragma once
 #include <bit>
 #include <cmath>
