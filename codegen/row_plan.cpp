@@ -153,6 +153,9 @@ std::vector<Candidate> row_candidates(const KernelFamily& family, const Region& 
   for (int v = 0; v < plan.program.space.axis_count(); ++v)
     reduced_axes +=
         (plan.reduced >> v & 1) && plan.program.space.variables[static_cast<size_t>(v)].extent.extent() != 1;
+  const int streaming = static_cast<int>(
+      std::min<int64_t>(kStreamThreads, std::max<int64_t>(32, power_of_two_above(columns / plan.width))));
+  offer(RowForm::kStreamed, {.width = plan.width, .vectors = 1, .threads_per_row = streaming, .rows = 1});
   for (int vectors = 1; vectors * plan.width <= kMaxLanes && reduced_axes <= 1; vectors *= 2) {
     const int64_t threads = power_of_two_above((columns + vectors * plan.width - 1) / (vectors * plan.width));
     if (threads > kMaxRowThreads) continue;
@@ -163,9 +166,6 @@ std::vector<Candidate> row_candidates(const KernelFamily& family, const Region& 
                                .rows = per_row <= 32 ? kBlockThreads / 2 / per_row : 1});
     if (threads == 1) break;
   }
-  const int streaming = static_cast<int>(
-      std::min<int64_t>(kStreamThreads, std::max<int64_t>(32, power_of_two_above(columns / plan.width))));
-  offer(RowForm::kStreamed, {.width = plan.width, .vectors = 1, .threads_per_row = streaming, .rows = 1});
   return all;
 }
 

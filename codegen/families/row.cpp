@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "codegen/pull_printer.h"
+#include "codegen/row_order.h"
 #include "codegen/row_plan.h"
 
 namespace tenon {
@@ -207,14 +208,13 @@ class RowFamily final : public EmittingFamily {
   std::string refuses(const Region& region, const Target&) const override {
     if (region.pattern != Pattern::kRow)
       return ("it is a " + tenon::name_of(region.pattern) + " region").str();
-    for (const Node& node : region.body->nodes())
-      if (node.op() == Op::kCumsum || node.op() == Op::kTopk)
-        return (tenon::name_of(node.op()) + " has no kernel yet").str();
+    if (ordered_node(region)) return refuses_ordered(region);
     return plan_rows(region).program.refusal;
   }
 
   std::vector<Candidate> candidates(const Region& region, const Target& target,
                                     const Facts& facts) const override {
+    if (ordered_node(region)) return {ordered_candidate(*this, region, target)};
     return row_candidates(*this, region, plan_rows(region), target, facts);
   }
 
@@ -224,6 +224,7 @@ class RowFamily final : public EmittingFamily {
 
 EmittedKernel RowFamily::emit(const Region& region, const Candidate& candidate, const Target& target,
                               llvm::StringRef name) const {
+  if (ordered_node(region)) return emit_ordered(region, candidate, target, name);
   const RowPlan plan = plan_rows(region);
   const auto choice = std::any_cast<RowChoice>(candidate.details);
   const RowConfig& config = choice.config;

@@ -1,0 +1,116 @@
+// row_order.cpp: the text and cost of cumsum and topk.
+#include "codegen/row_order.h"
+
+#include <algorithm>
+
+#include "codegen/expression_printer.h"
+#include "codegen/kernel_parameters.h"
+
+namespace tenon {
+namespace {
+
+constexpr int kThreads = 256;
+
+struct Layout {
+  Dim rows = 1, length, inner = 1;
+};
+
+Layout layout_of(const Node& node) {
+  const Type& x = node.operand(0)->type();
+  const auto axis = static_cast<size_t>((node.attributes.integer("axis", -1) + x.rank()) % x.rank());
+  Layout layout;
+  layout.length = x.shape[axis];
+  for (size_t i = 0; i < x.shape.size(); ++i) {
+    if (i > axis) layout.inner = layout.inner * x.shape[i];
+    if (i != axis) layout.rows = layout.rows * x.shape[i];
+  }
+  return layout;
+}
+
+}  // namespace
+
+const Node* ordered_node(const Region& region) {
+  for (const Node& node : region.body->nodes())
+    if (node.op() == Op::kCumsum || node.op() == Op::kTopk) return &node;
+  return nullptr;
+}
+
+std::string refuses_ordered(const Region& region) {
+  const Node& node = *ordered_node(region);
+  const bool alone = llvm::all_of(region.body->nodes(), [&](const Node& other) {
+    return &other == &node || other.op() == Op::kParameter;
+  });
+  return alone ? "" : (name_of(node.op()) + " runs alone").str();
+}
+
+Candidate ordered_candidate(const KernelFamily& family, const Region& region, const Target& target) {
+  const Node& node = *ordered_node(region);
+  Candidate c;
+  c.family = &family;
+  c.implementation = "generated";
+  c.config = node.op() == Op::kTopk ? "block" : "warp";
+  count_work(region, c.estimate);
+  const double passes =
+      node.op() == Op::kTopk ? std::max<double>(1, static_cast<double>(node.attributes.integer("k"))) : 1;
+  const double dram = static_cast<double>(c.estimate.bytes_read + c.estimate.bytes_written) /
+                      (target.card.dram_gb_s * target.card.dram_efficiency * 1e3);
+  const double l2 = static_cast<double>(c.estimate.bytes_read) * (passes - 1) / (target.card.l2_gb_s * 1e3);
+  c.estimate.terms = {
+      {"launch", target.card.launch_us, ""}, {"DRAM", dram, ""}, {"L2", l2, "one pass for each of the k"}};
+  c.estimate.us = target.card.launch_us + dram + l2;
+  c.estimate.basis = target.card.basis;
+  return c;
+}
+
+EmittedKernel emit_ordered(const Region& region, const Candidate& candidate, const Target& target,
+                           llvm::StringRef name) {
+  const Node& node = *ordered_node(region);
+  const bool topk = node.op() == Op::kTopk;
+  const Layout layout = layout_of(node);
+  const bool wide = node.operand(0)->type().elements() > INT32_MAX / 2;
+  Names names(*region.body);
+  KernelParameters parameters(names, wide);
+  const std::string x = parameters.operand(node.operand(0), names.base(node.operand(0)));
+  std::vector<std::string> results{("static_cast<" + storage_type(node.type().dtype) + "*>(nullptr)").str()};
+  if (topk) results.push_back("static_cast<i64*>(nullptr)");
+  for (size_t i = 0; i < region.body->outputs().size(); ++i) {
+    const Value* value = region.body->outputs()[i].value;
+    results[static_cast<size_t>(value->index())] =
+        parameters.result(static_cast<int>(i), names.base(value) + "_out", value->type().dtype);
+  }
+  const std::string rows = parameters.number(layout.rows), length = parameters.number(layout.length),
+                    inner = parameters.number(layout.inner);
+
+  EmittedKernel kernel;
+  kernel.name = name.str();
+  kernel.includes = {"templates/row_order.cuh"};
+  Text text(kernel.name + ".cu");
+  print_head(text, name, region, "row", target, candidate.config);
+  text.line("#include \"templates/row_order.cuh\"");
+  text.blank();
+  text.line("namespace tenon {");
+  text.blank();
+  text.line(llvm::Twine("using Index = ") + (wide ? "i64" : "i32") + ";");
+  text.blank();
+  text.open("extern \"C\" __global__ __launch_bounds__(" + llvm::Twine(kThreads) + ") void " + name + "(" +
+            parameters.signature() + ")");
+  text.line("const RowLayout<Index> layout{.rows = " + rows + ", .length = " + length +
+            ", .inner = " + inner + "};");
+  if (topk)
+    text.line("topk_rows<" + llvm::Twine(kThreads) + ">(" + x + ", " + results[0] + ", " + results[1] +
+              ", Index(" + llvm::Twine(node.attributes.integer("k")) + "), layout);");
+  else
+    text.line("cumsum_rows(" + x + ", " + results[0] + ", layout);");
+  text.close();
+  text.blank();
+  text.line("}  // namespace tenon");
+  kernel.source = text.str();
+  kernel.arguments = parameters.arguments;
+  const int64_t blocks = topk ? layout.rows.extent() : (layout.rows.extent() * 32 + kThreads - 1) / kThreads;
+  kernel.grid[0] = static_cast<int>(std::max<int64_t>(1, blocks));
+  kernel.block[0] = kThreads;
+  kernel.aliases.assign(region.body->outputs().size(), -1);
+  return kernel;
+}
+
+}  // namespace tenon
