@@ -19,19 +19,18 @@ constexpr Tile kTensorTiles[] = {{128, 256, 32, 64, 64}, {256, 128, 32, 64, 64},
 constexpr Tile kSimtTiles[] = {
     {128, 128, 16, 8, 8}, {64, 128, 16, 8, 8}, {64, 64, 16, 4, 8}, {32, 64, 16, 4, 4}, {16, 64, 32, 4, 4}};
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8, 12, 16};
-constexpr int kMostStages = 5;
 constexpr int64_t kReservedShared = 1024;  // bytes of each block, by the driver
 
-/// Stages and passes for a card: as many stages as leave room for a second block where registers do too.
+/// Stages and passes for a card: three or four stages, as many as leave room for the other blocks that an SM should hold to hide what
+/// one of them waits for.
 void fit_to_card(GemmConfig& config, const ProductProblem& problem, const Card& card) {
   const int64_t k_tiles = (problem.k.extent() + config.block_k - 1) / config.block_k;
   const int sums = config.products * config.part_m * config.part_n / config.lanes();
-  const bool two_blocks = sums <= 64 && config.threads() <= 256;
-  int64_t room = card.shared_bytes_per_block;
-  if (two_blocks) room = std::min(room, card.shared_bytes_per_sm / 2 - kReservedShared);
-  room -= config.row_sum_bytes();
-  config.stages = static_cast<int>(std::clamp<int64_t>(room / config.stage_bytes(), 2, kMostStages));
-  config.stages = static_cast<int>(std::min<int64_t>(config.stages, std::max<int64_t>(2, k_tiles)));
+  const int blocks = sums > 64 || config.threads() > 256 ? 1 : config.threads() > 128 ? 2 : 3;
+  const auto stages_in = [&](int64_t room) { return (room - config.row_sum_bytes()) / config.stage_bytes(); };
+  int64_t stages = std::clamp<int64_t>(stages_in(card.shared_bytes_per_sm / blocks - kReservedShared), 3, 4);
+  stages = std::min({stages, stages_in(card.shared_bytes_per_block), k_tiles});
+  config.stages = static_cast<int>(std::max<int64_t>(stages, 2));
   const int most_passes = config.lanes() == 32 ? config.part_m / 16 : config.part_m / 4;
   while (config.passes * 2 <= most_passes && config.staged_bytes() > config.stages * config.stage_bytes())
     config.passes *= 2;
@@ -44,6 +43,7 @@ int blocks_per_sm(const GemmConfig& config, const ProductProblem& problem, const
   const int chunks = config.block_m * config.block_k * config.element_bytes / 16;
   const int head_inputs = problem.has_head() ? 2 : config.a_copy < 4 ? 1 : 0;
   int registers = config.products * config.part_m * config.part_n / 32 + kFragmentsAndAddresses;
+  if (config.slices > 1) registers += 8;
   if (config.row_sums != RowSums::none) registers += config.part_m / 16 * 6;
   registers += head_inputs * 8 * ((chunks + config.threads() - 1) / config.threads());
   const int64_t by_registers = card.registers_per_sm / (int64_t{config.threads()} * registers);
@@ -130,7 +130,6 @@ std::vector<Candidate> gemm_candidates(const ProductProblem& problem, const Regi
     const int64_t m_tiles = (problem.m.extent() + tile.block_m - 1) / tile.block_m,
                   n_tiles = (problem.n.extent() + tile.block_n - 1) / tile.block_n;
     choice.tiles = m_tiles * n_tiles * batch;
-    if (tensor_cores) choice.blocks_per_sm = blocks_per_sm(choice.config, problem, target.card);
     if (tile.block_m >= 64 && 2 * problem.m.extent() <= tile.block_m)
       continue;  // most of the tile would be padding
     const int64_t k_tiles = problem.k.extent() / choice.config.block_k;
@@ -138,6 +137,7 @@ std::vector<Candidate> gemm_candidates(const ProductProblem& problem, const Regi
     for (int slices : kSlices) {
       if (slices > 1 && (choice.tiles * slices > 2 * target.card.sms || k_tiles < 4 * slices)) break;
       choice.config.slices = slices;
+      if (tensor_cores) choice.blocks_per_sm = blocks_per_sm(choice.config, problem, target.card);
       Candidate candidate = candidate_of(choice, problem, region, target);
       if (slices == 1 || candidate.estimate.us < best.estimate.us) best = std::move(candidate);
     }
