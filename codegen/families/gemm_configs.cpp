@@ -74,7 +74,10 @@ GemmConfig config_of(const Tile& tile, const ProductProblem& problem, bool tenso
   return config;
 }
 
-std::string why_illegal(const GemmConfig& config, const ProductProblem& problem, const Card& card) {
+std::string why_illegal(const GemmChoice& choice, const ProductProblem& problem, const Card& card) {
+  const GemmConfig& config = choice.config;
+  if (choice.tiles >= int64_t{1} << 31)
+    return "its " + std::to_string(choice.tiles) + " tiles are more than a grid holds";
   if (config.shared_bytes() > card.shared_bytes_per_block)
     return "needs " + std::to_string(config.shared_bytes() / 1024) +
            " KiB of shared memory, the card gives a block " +
@@ -92,7 +95,7 @@ Candidate candidate_of(const GemmChoice& choice, const ProductProblem& problem, 
   Candidate candidate;
   candidate.implementation = "generated";
   candidate.config = config_name(choice.config);
-  candidate.why_not = why_illegal(choice.config, problem, target.card);
+  candidate.why_not = why_illegal(choice, problem, target.card);
   candidate.estimate = estimate_gemm(problem, choice, region, target);
   candidate.details = choice;
   return candidate;

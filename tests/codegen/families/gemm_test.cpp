@@ -177,21 +177,26 @@ TEST_CASE("two products and their gate are one kernel") {
 namespace {
 
 /// q | k | v of 4 and 2 heads of `d`, split into heads, q and k turned, k and v written to caches.
-Region qkv(Site& site, Dim tokens, int64_t d, const Attributes& rope, Shape position_shape, bool per_row) {
+Region qkv(Site& site, Dim tokens, int64_t d, const Attributes& rope, Shape position_shape, bool per_row,
+           DType type = kBf16) {
   const int64_t width = 64, heads = 4, kv = 2;
-  Value* x = site.input("x", kBf16, {2, tokens, width});
+  Value* x = site.input("x", type, {2, tokens, width});
   Value* position = site.input("position", DType::kI32, position_shape);
   Value* write_at = per_row ? site.input("write_at", DType::kI64, {2}) : position;
   const auto split = [&](const char* name, int64_t n) {
-    Value* y = site.builder.matmul(x, site.weight(name, kBf16, {n * d, width}), false, true);
-    y = site.op(Op::kAdd, {y, site.weight((std::string("b") + name).c_str(), kBf16, {n * d})});
+    Value* y = site.builder.matmul(x, site.weight(name, type, {n * d, width}), false, true);
+    y = site.op(Op::kAdd, {y, site.weight((std::string("b") + name).c_str(), type, {n * d})});
     y = site.builder.reshape(y, {2, tokens, Dim(n), Dim(d)});
     y = site.builder.transpose(y, {0, 2, 1, 3});
     return y;
   };
-  const auto turned = [&](Value* y) { return site.op(Op::kRope, {y, position}, rope); };
+  const auto turned = [&](Value* y) {
+    llvm::SmallVector<Value*, 3> operands{y, position};
+    if (rope.flag("frequencies")) operands.push_back(site.weight("frequencies", DType::kF32, {Dim(d / 2)}));
+    return site.op(Op::kRope, operands, rope);
+  };
   const auto cached = [&](const char* name, Value* y) {
-    return site.op(Op::kCacheWrite, {site.input(name, kBf16, {2, Dim(kv), 24, Dim(d)}), y, write_at});
+    return site.op(Op::kCacheWrite, {site.input(name, type, {2, Dim(kv), 24, Dim(d)}), y, write_at});
   };
   Value* q = turned(split("q", heads));
   Value* k = cached("k_cache", turned(split("k", kv)));
@@ -229,12 +234,14 @@ TEST_CASE("columns before a split count from the product's own first column") {
 
 TEST_CASE(
     "q, k and v are one product whose segments are turned, split into heads and written to the caches") {
-  Site halves, interleaved, partial, rows;
+  Site halves, interleaved, partial, rows, table, exact;
   check_golden("gemm_qkv", check(qkv(halves, Dim(7, "T"), 32, {{"theta", 10000.0}}, {}, false), "32x128"));
   check(qkv(interleaved, 5, 16, {{"theta", 500.0}, {"interleaved", true}, {"scale", 1.5}}, {2, 5}, true),
         "32x64");
   check(qkv(partial, 5, 32, {{"theta", 500.0}, {"rotary_dim", Dim(16)}}, {5}, true), "32x64");
   check(qkv(rows, 1, 64, {{"theta", 500.0}}, {2, 1}, true), "16x64");
+  check(qkv(table, 9, 32, {{"frequencies", true}}, {2, 9}, true, DType::kF16), "32x64", 0x1p-9);
+  check(qkv(exact, 5, 32, {{"theta", 500.0}}, {}, false, DType::kF32), "32x64", 1e-5);
 }
 
 TEST_CASE("what the family cannot do is refused with the op in the way") {
