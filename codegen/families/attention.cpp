@@ -23,7 +23,8 @@ std::string format(const char* pattern, double a, double b) {
 
 /// How the work falls into blocks and steps of block_n keys. Of very many tiles every so manyth is looked at.
 struct Division {
-  int64_t blocks = 0, steps = 0, longest = 0;
+  int64_t blocks = 0, longest = 0;
+  double steps = 0;  // of absurd lengths too many for an integer
 
   Division(const AttentionSite& site, const AttentionConfig& config) {
     constexpr int64_t kLookedAt = 4096;
@@ -33,12 +34,12 @@ struct Division {
       const int64_t last = std::min((tile + 1) * config.block_m(), rows) - 1;
       const int64_t taken =
           (site.visible_keys(last / config.pack()) + config.block_n() - 1) / config.block_n();
-      steps += taken * std::min(stride, tile + 1);
+      steps += static_cast<double>(taken) * static_cast<double>(std::min(stride, tile + 1));
       longest = std::max(longest, taken);
     }
     const int64_t heads = site.heads / config.pack() * site.batch.extent();
     blocks = tiles * heads;
-    steps *= heads;
+    steps *= static_cast<double>(heads);
   }
 };
 
@@ -64,7 +65,7 @@ struct Costing {
     return flops / (card.product_tflops(site.dtype, false) * card.generated_efficiency) * 1e-6;
   }
   double exponentials() const {
-    return double(division.steps) * config.block_m() * config.block_n() / card.sfu_gops * 1e-3;
+    return division.steps * config.block_m() * config.block_n() / card.sfu_gops * 1e-3;
   }
   double shared_memory() const {
     const int readers =
@@ -76,8 +77,8 @@ struct Costing {
   /// How much longer the SM with most work takes than the mean, and how full of warps it is.
   double imbalance() const {
     if (division.steps == 0) return 1;
-    const double mean_block = double(division.steps) / division.blocks;
-    const double per_sm = double(division.steps) / card.sms;
+    const double mean_block = division.steps / division.blocks;
+    const double per_sm = division.steps / card.sms;
     const double waves = double((division.blocks + card.sms - 1) / card.sms);
     // Equal blocks come in waves; unequal ones, the longest first, even out to about half a block.
     const double busiest =
