@@ -18,6 +18,17 @@
 
 #include "tests/host_cuda/device_buffer.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+#if !defined(ASAN_UNPOISON_MEMORY_REGION)
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) static_cast<void>(0)
+#endif
+
 #if !defined(__x86_64__)
 #error "the fibers' switch is written for x86-64"
 #endif
@@ -83,6 +94,7 @@ struct BlockRunner::State {
   HostApi api{};
   std::vector<Thread> threads;
   std::vector<unsigned char*> stacks;
+  std::vector<size_t> order;  // in which threads run
   std::array<Barrier, 16> barriers;
   const std::function<void()>* body = nullptr;
   size_t current = 0;
@@ -94,14 +106,18 @@ struct BlockRunner::State {
   static State* running;
 
   ~State() {
-    for (unsigned char* stack : stacks) munmap(stack, kStackBytes);
+    for (unsigned char* stack : stacks) {
+      ASAN_UNPOISON_MEMORY_REGION(stack + kGuardBytes, kStackBytes - kGuardBytes);
+      munmap(stack, kStackBytes);
+    }
   }
   Thread& self() { return threads[current]; }
   void leave() { tenon_switch_stack(&self().stack_pointer, scheduler_stack); }
-  [[noreturn]] void fail(const std::string& message) {
+  void fail(
+      const std::string&
+          message) {  // never comes back, but is not [[noreturn]]: ASan would look for the thread's own stack
     failure = message;
     leave();
-    __builtin_unreachable();
   }
 
   static void enter() {
@@ -118,6 +134,8 @@ struct BlockRunner::State {
       mprotect(stack, kGuardBytes, PROT_NONE);
       stacks.push_back(static_cast<unsigned char*>(stack));
     }
+    // An abandoned fiber leaves its frames' red zones behind.
+    ASAN_UNPOISON_MEMORY_REGION(stacks[i] + kGuardBytes, kStackBytes - kGuardBytes);
     auto* top = reinterpret_cast<void**>(stacks[i] + kStackBytes) -
                 2;  // entered by `ret`: 8 bytes off a multiple of 16, as after a call
     *top = reinterpret_cast<void*>(&enter);
@@ -205,7 +223,7 @@ struct BlockRunner::State {
   }
 
   void schedule(unsigned seed) {
-    std::vector<size_t> order(threads.size());
+    order.resize(threads.size());  // a member: a signal jumps out of here
     std::iota(order.begin(), order.end(), size_t{0});
     std::minstd_rand random(seed);
     for (bool any = true; any && failure.empty();) {
