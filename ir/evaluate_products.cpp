@@ -45,7 +45,10 @@ void multiply(const T* a, const Matrices& ma, const T* b, const Matrices& mb, T*
     for (int64_t k0 = 0; k0 < k; k0 += kRows) {
       int64_t width = std::min(kColumns, n - j0), depth = std::min(kRows, k - k0);
       const T* corner = b + k0 * mb.row_stride + j0 * mb.column_stride;
-      copy_strided({depth, width}, packed.data(), {width, 1}, corner, {mb.row_stride, mb.column_stride});
+      if (mb.row_stride < mb.column_stride)  // a transposed operand: along its own memory
+        copy_strided({width, depth}, packed.data(), {1, width}, corner, {mb.column_stride, mb.row_stride});
+      else
+        copy_strided({depth, width}, packed.data(), {width, 1}, corner, {mb.row_stride, mb.column_stride});
       for (int64_t i = 0; i < m; ++i)
         for (int64_t p = 0; p < depth; ++p) {
           T factor = a[i * ma.row_stride + (k0 + p) * ma.column_stride];
