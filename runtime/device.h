@@ -32,7 +32,8 @@ class Program {
  public:
   virtual ~Program() = default;
   /// `inputs` by name, of their declared types. Updates the states. Throws Error for what data can cause: an
-  /// index out of range, a cache write past its capacity (both before anything is written).
+  /// index out of range, a cache write past its capacity. Caches may then hold rows of the failed run from its
+  /// position on; nothing before that changes.
   virtual RunResult run(const TensorMap& inputs) = 0;
 };
 
