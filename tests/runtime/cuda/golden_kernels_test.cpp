@@ -61,6 +61,7 @@ Region attention(DType dtype, int head_dim, const std::string& mask) {
 
 }  // namespace
 
+// Without TENON_LONG_CHECKS in the environment for one target of each of NVRTC's two code generators.
 TEST_CASE("golden kernels compile for every target and spill nothing") {
   std::vector<CompileRequest> requests;
   std::vector<std::filesystem::path> files;
@@ -71,7 +72,9 @@ TEST_CASE("golden kernels compile for every target and spill nothing") {
   for (const auto& path : files) {
     std::ifstream file(path);
     const std::string source{std::istreambuf_iterator<char>(file), {}};
-    for (const char* arch : kArchitectures) requests.push_back({path.filename(), source, arch, true});
+    for (const char* arch : kArchitectures)
+      if (std::getenv("TENON_LONG_CHECKS") || std::string(arch) == "sm_80" || std::string(arch) == "sm_120")
+        requests.push_back({path.filename(), source, arch, true});
   }
   check_compiled(requests);
 }
