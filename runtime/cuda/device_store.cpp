@@ -5,6 +5,7 @@
 
 #include "ir/evaluate.h"
 #include "ir/print.h"
+#include "runtime/cpu/cpu_device.h"
 
 namespace tenon::cuda {
 namespace {
@@ -78,9 +79,9 @@ DevicePointer DeviceStore::packed(const Plan& plan, const Packing& packing) {
   if (const auto found = packed_.find(key); found != packed_.end()) return found->second.get();
   const auto source = [&](const Node& parameter) {
     const int buffer = packing.inputs[parameter.attributes.integer("index")];
-    return to_host(host_weight(plan.buffers[buffer]).reshaped(parameter.type().shape));
+    return host_weight(plan.buffers[buffer]).reshaped(parameter.type().shape);
   };
-  const Tensor value = from_host(evaluate(*packing.graph, source).outputs.front());
+  const Tensor value = cpu::evaluate(*packing.graph, source).outputs.front();  // in f32, with threads
   return packed_.emplace(key, upload(value, "a packed weight")).first->second.get();
 }
 

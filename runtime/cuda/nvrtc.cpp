@@ -38,9 +38,9 @@ void load(Pointer& target, const SharedLibrary& library, const char* name) {
     throw machine_error("NVRTC at " + library.path() + " lacks " + name + " (version 12 or later is needed)");
 }
 
-const Nvrtc::Functions* load_functions(const LibrarySearch& search) {
+std::shared_ptr<const Nvrtc::Functions> load_functions(const LibrarySearch& search) {
   if (!search.library) throw machine_error(search.summary());
-  auto functions = std::make_unique<Nvrtc::Functions>();
+  auto functions = std::make_shared<Nvrtc::Functions>();
   const SharedLibrary& library = search.library;
   load(functions->version, library, "nvrtcVersion");
   load(functions->error_string, library, "nvrtcGetErrorString");
@@ -53,7 +53,7 @@ const Nvrtc::Functions* load_functions(const LibrarySearch& search) {
   load(functions->cubin, library, "nvrtcGetCUBIN");
   load(functions->log_size, library, "nvrtcGetProgramLogSize");
   load(functions->log, library, "nvrtcGetProgramLog");
-  return functions.release();
+  return functions;
 }
 
 // A program for the time of one compile.

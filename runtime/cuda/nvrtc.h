@@ -1,6 +1,7 @@
 // Compiles generated kernels with NVRTC: source in, PTX, cubin and ptxas' report out.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -60,7 +61,7 @@ class Nvrtc {
   struct Functions;  ///< NVRTC's interface, private to nvrtc.cpp
 
  private:
-  const Functions* functions_;  ///< lives as long as the process, like the library
+  std::shared_ptr<const Functions> functions_;
   int major_ = 0, minor_ = 0;
   std::string identity_;
 };
