@@ -6,6 +6,7 @@
 #include <functional>
 #include <numeric>
 
+#include "codegen/kernel_frame.h"
 #include "codegen/pull_printer.h"
 
 namespace tenon {
@@ -209,6 +210,24 @@ struct BodyText {
     }
     for (const PullStore& store : program.stores) writer.store(store);
   }
+
+  void print(Text& text) const {
+    text.open("struct Body");
+    for (const auto& d : parameters.declarations()) text.line(d.type + " " + d.name + ";");
+    text.blank();
+    text.open("struct Loaded");
+    for (const auto& [type, member] : members) text.line(type + " " + member + ";");
+    text.close(";");
+    text.open("TENON_DEVICE Loaded read(Index chunk) const");
+    text.line("Loaded v;");
+    text.append(read);
+    text.line("return v;");
+    text.close();
+    text.open("TENON_DEVICE void write(Index chunk, const Loaded& v) const");
+    text.append(write);
+    text.close();
+    text.close(";");
+  }
 };
 
 }  // namespace
@@ -293,51 +312,23 @@ EmittedKernel emit_element_walk(const KernelFamily& family, const Region& region
   const std::string chunks = parameters.number(walk.chunks);
 
   EmittedKernel kernel;
-  kernel.name = name.str();
   kernel.includes = {"templates/elementwise.cuh", "templates/elementwise_kernel.cuh", "templates/memory.cuh"};
-  Text text(kernel.name + ".cu");
-  print_head(
-      text, name, region, family.name(), target,
-      "width " + std::to_string(config.width) + ", " + std::to_string(config.vectors) + " chunks a thread");
-  for (const std::string& include : kernel.includes) text.line("#include \"" + include + "\"");
-  text.blank();
-  text.line("namespace tenon {");
-  text.blank();
-  text.line(llvm::Twine("using Index = ") + (walk.wide ? "i64" : "i32") + ";");
+  const KernelTitle title{
+      name, region, family.name(), target,
+      "width " + std::to_string(config.width) + ", " + std::to_string(config.vectors) + " chunks a thread"};
+  Text text(name.str() + ".cu");
+  open_file(text, title, kernel, walk.wide);
   text.line("static constexpr ElementwiseConfig kConfig{.width = " + llvm::Twine(config.width) +
             ", .vectors = " + llvm::Twine(config.vectors) + ", .threads = " + llvm::Twine(config.threads) +
             "};");
   text.blank();
-  text.open("struct Body");
-  for (const auto& d : parameters.declarations()) text.line(d.type + " " + d.name + ";");
-  text.blank();
-  text.open("struct Loaded");
-  for (const auto& [type, member] : body.members) text.line(type + " " + member + ";");
-  text.close(";");
-  text.open("TENON_DEVICE Loaded read(Index chunk) const");
-  text.line("Loaded v;");
-  text.append(body.read);
-  text.line("return v;");
-  text.close();
-  text.open("TENON_DEVICE void write(Index chunk, const Loaded& v) const");
-  text.append(body.write);
-  text.close();
-  text.close(";");
-  text.blank();
+  body.print(text);
   // Without the 1 ptxas spills some kernels to make room for more blocks than are asked for.
-  text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads, 1) void " + name + "(" +
-            parameters.signature() + ")");
-  text.line("walk_elements<kConfig, Index>(" + chunks + ", Body{" + parameters.name_list() + "});");
-  text.close();
-  text.blank();
-  text.line("}  // namespace tenon");
-  kernel.source = text.str();
-  kernel.arguments = parameters.arguments;
-  kernel.packed = parameters.packed;
+  close_file(text, title, parameters, "kConfig.threads, 1",
+             "walk_elements<kConfig, Index>(" + chunks + ", Body{" + parameters.name_list() + "});", kernel);
   const int64_t per_block = int64_t{config.threads} * config.vectors;
   kernel.grid[0] = static_cast<int>(std::max<int64_t>(1, (walk.chunks.extent() + per_block - 1) / per_block));
   kernel.block[0] = config.threads;
-  kernel.aliases.assign(region.body->outputs().size(), -1);
   for (const PullStore& store : walk.program.stores)
     if (store.target->node()->op() == Op::kParameter)
       kernel.aliases[static_cast<size_t>(store.output)] =

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "codegen/expression_printer.h"
-#include "codegen/kernel_parameters.h"
+#include "codegen/kernel_frame.h"
 
 namespace tenon {
 namespace {
@@ -82,34 +82,20 @@ EmittedKernel emit_ordered(const Region& region, const Candidate& candidate, con
                     inner = parameters.number(layout.inner);
 
   EmittedKernel kernel;
-  kernel.name = name.str();
   kernel.includes = {"templates/row_order.cuh"};
-  Text text(kernel.name + ".cu");
-  print_head(text, name, region, "row", target, candidate.config);
-  text.line("#include \"templates/row_order.cuh\"");
-  text.blank();
-  text.line("namespace tenon {");
-  text.blank();
-  text.line(llvm::Twine("using Index = ") + (wide ? "i64" : "i32") + ";");
-  text.blank();
-  text.open("extern \"C\" __global__ __launch_bounds__(" + llvm::Twine(kThreads) + ") void " + name + "(" +
-            parameters.signature() + ")");
-  text.line("const RowLayout<Index> layout{.rows = " + rows + ", .length = " + length +
-            ", .inner = " + inner + "};");
-  if (topk)
-    text.line("topk_rows<" + llvm::Twine(kThreads) + ">(" + x + ", " + results[0] + ", " + results[1] +
-              ", Index(" + llvm::Twine(node.attributes.integer("k")) + "), layout);");
-  else
-    text.line("cumsum_rows(" + x + ", " + results[0] + ", layout);");
-  text.close();
-  text.blank();
-  text.line("}  // namespace tenon");
-  kernel.source = text.str();
-  kernel.arguments = parameters.arguments;
+  const KernelTitle title{name, region, "row", target, candidate.config};
+  Text text(name.str() + ".cu");
+  open_file(text, title, kernel, wide);
+  const std::string layout_text =
+      "RowLayout<Index>{.rows = " + rows + ", .length = " + length + ", .inner = " + inner + "}";
+  const std::string call =
+      topk ? "topk_rows<" + std::to_string(kThreads) + ">(" + x + ", " + results[0] + ", " + results[1] +
+                 ", Index(" + std::to_string(node.attributes.integer("k")) + "), " + layout_text + ");"
+           : "cumsum_rows(" + x + ", " + results[0] + ", " + layout_text + ");";
+  close_file(text, title, parameters, std::to_string(kThreads), call, kernel);
   const int64_t blocks = topk ? layout.rows.extent() : (layout.rows.extent() * 32 + kThreads - 1) / kThreads;
   kernel.grid[0] = static_cast<int>(std::max<int64_t>(1, blocks));
   kernel.block[0] = kThreads;
-  kernel.aliases.assign(region.body->outputs().size(), -1);
   return kernel;
 }
 

@@ -3,6 +3,7 @@
 
 #include <numeric>
 
+#include "codegen/kernel_frame.h"
 #include "codegen/pull_printer.h"
 #include "codegen/row_order.h"
 #include "codegen/row_plan.h"
@@ -236,15 +237,10 @@ EmittedKernel RowFamily::emit(const Region& region, const Candidate& candidate, 
   const std::string rows = parameters.number(plan.rows), columns = parameters.number(plan.columns);
 
   EmittedKernel kernel;
-  kernel.name = name.str();
   kernel.includes = {"templates/elementwise.cuh", "templates/row.cuh"};
-  Text text(kernel.name + ".cu");
-  print_head(text, name, region, "row", target, candidate.config);
-  for (const std::string& include : kernel.includes) text.line("#include \"" + include + "\"");
-  text.blank();
-  text.line("namespace tenon {");
-  text.blank();
-  text.line(llvm::Twine("using Index = ") + (plan.wide ? "i64" : "i32") + ";");
+  const KernelTitle title{name, region, "row", target, candidate.config};
+  Text text(name.str() + ".cu");
+  open_file(text, title, kernel, plan.wide);
   text.line("static constexpr RowConfig kConfig{.width = " + llvm::Twine(config.width) + ", .vectors = " +
             llvm::Twine(config.vectors) + ", .threads_per_row = " + llvm::Twine(config.threads_per_row) +
             ", .rows = " + llvm::Twine(config.rows) + "};");
@@ -258,21 +254,13 @@ EmittedKernel RowFamily::emit(const Region& region, const Candidate& candidate, 
   text.append(body);
   text.close();
   text.close(";");
-  text.blank();
-  text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads()) void " + name + "(" +
-            parameters.signature() + ")");
-  text.line(llvm::Twine(choice.form == RowForm::kStreamedColumn ? "walk_columns" : "walk_rows") +
-            "<kConfig, Row>(" + rows + ", " + columns + ", Body{" + parameters.name_list() + "});");
-  text.close();
-  text.blank();
-  text.line("}  // namespace tenon");
-  kernel.source = text.str();
-  kernel.arguments = parameters.arguments;
-  kernel.packed = parameters.packed;
+  const std::string walk = choice.form == RowForm::kStreamedColumn ? "walk_columns" : "walk_rows";
+  close_file(text, title, parameters, "kConfig.threads()",
+             walk + "<kConfig, Row>(" + rows + ", " + columns + ", Body{" + parameters.name_list() + "});",
+             kernel);
   kernel.grid[0] =
       static_cast<int>(std::max<int64_t>(1, (plan.rows.extent() + config.rows - 1) / config.rows));
   kernel.block[0] = config.threads();
-  kernel.aliases.assign(region.body->outputs().size(), -1);
   return kernel;
 }
 
