@@ -15,6 +15,7 @@ namespace {
 constexpr int kMaxWidth = 8, kVectorBytes = 16, kThreads = 256;
 constexpr int kMaxLoadedBytes = 512;  // of one thread: what leaves room for the arithmetic without spills
 constexpr double kLatencyUs = 0.8;    // from a load to its use, memory busy
+constexpr double kIssueUs = 0.05;     // for each further chunk of a thread
 
 int lane_axis(const IndexSpace& space) {
   for (int v = space.axis_count() - 1; v >= 0; --v)
@@ -278,7 +279,7 @@ std::vector<Candidate> element_candidates(const KernelFamily& family, const Regi
     const double rounds = std::ceil(blocks / (card.sms * std::max(1, card.threads_per_sm / config.threads)));
     const double bytes = static_cast<double>(work.bytes_read + work.bytes_written);
     const double rate = card.dram_gb_s * card.dram_efficiency;
-    const double dram = bytes / (rate * 1e3), waiting = rounds * kLatencyUs;
+    const double dram = bytes / (rate * 1e3), waiting = rounds * (kLatencyUs + kIssueUs * (vectors - 1));
     const double arithmetic = static_cast<double>(work.flops) / (card.f32_tflops * 1e6);
     c.estimate.terms = {
         {"launch", card.launch_us, ""},

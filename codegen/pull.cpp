@@ -5,18 +5,13 @@
 
 #include "codegen/decompose.h"
 #include "codegen/expression_printer.h"
+#include "codegen/puller.h"
 #include "ir/builder.h"
 #include "ir/print.h"
 #include "passes/region.h"
 
 namespace tenon {
 namespace {
-
-using Index = llvm::SmallVector<Affine, 4>;
-
-struct Refusal {
-  std::string why;
-};
 
 std::string text_of(const Affine& a) {
   std::string out = std::to_string(a.constant.extent());
@@ -25,304 +20,123 @@ std::string text_of(const Affine& a) {
   return out;
 }
 
-struct Puller {
-  explicit Puller(PullProgram& program) : program(program), space(program.space) {}
+}  // namespace
 
-  PullProgram& program;
-  IndexSpace& space;
-  std::vector<Condition> guards;
-  std::map<std::string, int> memo;
-  uint64_t reduced = 0;                   // axes of the space
-  llvm::SmallVector<int, 4> row_of_axis;  // rows: the space axis of each axis of the reduced shape
-  bool for_index = false;
+int Puller::add(PullStep step) {
+  step.for_index = for_index;
+  program.steps.push_back(std::move(step));
+  return static_cast<int>(program.steps.size()) - 1;
+}
 
-  int add(PullStep step) {
-    step.for_index = for_index;
-    program.steps.push_back(std::move(step));
-    return static_cast<int>(program.steps.size()) - 1;
-  }
+std::optional<bool> Puller::decided(const Affine& index, int64_t low, int64_t high) const {
+  const auto [least, most] = space.range(index);
+  if (least >= low && most < high) return true;
+  if (most < low || least >= high) return false;
+  return std::nullopt;
+}
 
-  /// True where `index` surely lies in [low, high), false where it surely does not, nothing where it depends.
-  std::optional<bool> decided(const Affine& index, int64_t low, int64_t high) const {
-    const auto [least, most] = space.range(index);
-    if (least >= low && most < high) return true;
-    if (most < low || least >= high) return false;
-    return std::nullopt;
-  }
+int Puller::load(const Value* value, const Index& index) {
+  PullStep step;
+  step.value = value;
+  step.index = IndexSpace::offset(index, value->type().shape);
+  step.conditions = guards;
+  return add(std::move(step));
+}
 
-  int load(const Value* value, const Index& index) {
-    PullStep step;
-    step.value = value;
-    step.index = IndexSpace::offset(index, value->type().shape);
-    step.conditions = guards;
-    return add(std::move(step));
-  }
+int Puller::pull(const Value* value, const Index& index) {
+  std::string key = std::to_string(reinterpret_cast<uintptr_t>(value)) + (for_index ? "i" : "");
+  for (const Affine& a : index) key += "," + text_of(a);
+  for (const Condition& c : guards)
+    key += "?" + text_of(c.index) + ":" + std::to_string(c.low) + ":" + std::to_string(c.high);
+  if (auto found = memo.find(key); found != memo.end()) return found->second;
+  const int step = make(value, index);
+  memo[key] = step;
+  return step;
+}
 
-  int pull(const Value* value, const Index& index) {
-    std::string key = std::to_string(reinterpret_cast<uintptr_t>(value)) + (for_index ? "i" : "");
-    for (const Affine& a : index) key += "," + text_of(a);
-    for (const Condition& c : guards)
-      key += "?" + text_of(c.index) + ":" + std::to_string(c.low) + ":" + std::to_string(c.high);
-    if (auto found = memo.find(key); found != memo.end()) return found->second;
-    const int step = make(value, index);
-    memo[key] = step;
-    return step;
-  }
+int Puller::make(const Value* value, const Index& index) {
+  const Node& node = *value->node();
+  if (is_uniform(value))
+    return add({.kind = PullStep::kNumber, .value = value, .index = {}, .operands = {}, .conditions = {}});
+  const bool leaf = node.op() == Op::kParameter || (is_packed(value) && program.original.count(value));
+  if (leaf) return load(value, index);
+  if (node.op() == Op::kIota)
+    return add(
+        {.kind = PullStep::kIndex, .value = value, .index = index[0], .operands = {}, .conditions = {}});
+  if (is_elementwise(node.op())) return elementwise(value, index);
+  if (node.kind() == OpKind::kReduction) return reduction(value, index);
+  return movement(node, index);
+}
 
-  int make(const Value* value, const Index& index) {
-    const Node& node = *value->node();
-    if (is_uniform(value))
-      return add({.kind = PullStep::kNumber, .value = value, .index = {}, .operands = {}, .conditions = {}});
-    const bool leaf = node.op() == Op::kParameter || (is_packed(value) && program.original.count(value));
-    if (leaf) return load(value, index);
-    if (node.op() == Op::kIota)
-      return add(
-          {.kind = PullStep::kIndex, .value = value, .index = index[0], .operands = {}, .conditions = {}});
-    if (is_elementwise(node.op())) return elementwise(value, index);
-    if (node.kind() == OpKind::kReduction) return reduction(value, index);
-    return movement(node, index);
-  }
+Index Puller::broadcast(const Index& index, const Type& operand) {
+  Index result(operand.shape.size());
+  const size_t ahead = index.size() - operand.shape.size();
+  for (size_t i = 0; i < operand.shape.size(); ++i)
+    if (operand.shape[i].extent() != 1) result[i] = index[ahead + i];
+  return result;
+}
 
-  /// The index of an operand that is broadcast to a value at `index`.
-  static Index broadcast(const Index& index, const Type& operand) {
-    Index result(operand.shape.size());
-    const size_t ahead = index.size() - operand.shape.size();
-    for (size_t i = 0; i < operand.shape.size(); ++i)
-      if (operand.shape[i].extent() != 1) result[i] = index[ahead + i];
-    return result;
-  }
+int Puller::elementwise(const Value* value, const Index& index) {
+  PullStep step;
+  step.kind = PullStep::kOp;
+  step.value = value;
+  for (const Value* operand : value->node()->operands())
+    step.operands.push_back(pull(operand, broadcast(index, operand->type())));
+  return add(std::move(step));
+}
 
-  int elementwise(const Value* value, const Index& index) {
-    PullStep step;
-    step.kind = PullStep::kOp;
-    step.value = value;
-    for (const Value* operand : value->node()->operands())
-      step.operands.push_back(pull(operand, broadcast(index, operand->type())));
-    return add(std::move(step));
-  }
-
-  int reduction(const Value* value, const Index& index) {
-    const Node& node = *value->node();
-    const Value* x = node.operand(0);
-    const int64_t rank = x->type().rank();
-    if (row_of_axis.empty()) throw Refusal{(name_of(node.op()) + " is a reduction").str()};
-    uint64_t axes = 0;
-    for (int64_t axis : node.attributes.integers("axes")) axes |= uint64_t{1} << ((axis + rank) % rank);
-    if (node.attributes.integers("axes").empty()) axes = (uint64_t{1} << rank) - 1;
-    const bool keep = node.attributes.flag("keepdims");
-    Index inner(static_cast<size_t>(rank));
-    size_t at = 0;
-    for (int64_t i = 0; i < rank; ++i) {
-      const bool over = axes >> i & 1;
-      if (!over || keep) inner[static_cast<size_t>(i)] = index[at++];
-      if (over && x->type().shape[static_cast<size_t>(i)].extent() != 1) {
-        const int variable =
-            static_cast<size_t>(i) < row_of_axis.size() ? row_of_axis[static_cast<size_t>(i)] : -1;
-        if (variable < 0 || !(reduced >> variable & 1) ||
-            x->type().shape[static_cast<size_t>(i)] != space.variables[static_cast<size_t>(variable)].extent)
-          throw Refusal{(name_of(node.op()) + " reduces other axes than the rest of the region").str()};
-        inner[static_cast<size_t>(i)] = Affine::variable(variable);
-      }
-    }
-    for (const Affine& a : inner)
-      for (const auto& term : a.terms)
-        if (!space.variables[static_cast<size_t>(term.first)].axis())
-          throw Refusal{"a reduced value is read through an index found at run time"};
-    if (!guards.empty()) throw Refusal{(name_of(node.op()) + " is read through a concat or pad").str()};
-    PullStep step;
-    step.kind = PullStep::kReduce;
-    step.value = value;
-    step.operands.push_back(pull(x, inner));
-    return add(std::move(step));
-  }
-
-  int movement(const Node& node, const Index& index) {
-    const Value* x = node.operand_count() ? node.operand(0) : nullptr;
-    switch (node.op()) {
-      case Op::kReshape: return pull(x, space.reshape(index, node.type().shape, x->type().shape));
-      case Op::kExpand: return pull(x, broadcast(index, x->type()));
-      case Op::kTranspose: {
-        Index inner(index.size());
-        const Extents perm = node.attributes.integers("perm");
-        for (size_t i = 0; i < index.size(); ++i) inner[static_cast<size_t>(perm[i])] = index[i];
-        return pull(x, inner);
-      }
-      case Op::kSlice: {
-        Index inner = index;
-        Affine& along = inner[static_cast<size_t>(node.attributes.integer("axis"))];
-        Affine moved(node.attributes.dim("start"));
-        moved.add(along, node.attributes.dim("step", 1));
-        along = moved;
-        return pull(x, inner);
-      }
-      case Op::kConcat: return concat(node, index);
-      case Op::kPad: return pad(node, index);
-      case Op::kGather: return gather(node, index);
-      case Op::kScatter: return scatter(node, index);
-      default: throw Refusal{(name_of(node.op()) + " is not an elementwise op or an index map").str()};
+int Puller::reduction(const Value* value, const Index& index) {
+  const Node& node = *value->node();
+  const Value* x = node.operand(0);
+  const int64_t rank = x->type().rank();
+  if (row_of_axis.empty()) throw Refusal{(name_of(node.op()) + " is a reduction").str()};
+  uint64_t axes = 0;
+  for (int64_t axis : node.attributes.integers("axes")) axes |= uint64_t{1} << ((axis + rank) % rank);
+  if (node.attributes.integers("axes").empty()) axes = (uint64_t{1} << rank) - 1;
+  const bool keep = node.attributes.flag("keepdims");
+  Index inner(static_cast<size_t>(rank));
+  size_t at = 0;
+  for (int64_t i = 0; i < rank; ++i) {
+    const bool over = axes >> i & 1;
+    if (!over || keep) inner[static_cast<size_t>(i)] = index[at++];
+    if (over && x->type().shape[static_cast<size_t>(i)].extent() != 1) {
+      const int variable =
+          static_cast<size_t>(i) < row_of_axis.size() ? row_of_axis[static_cast<size_t>(i)] : -1;
+      if (variable < 0 || !(reduced >> variable & 1) ||
+          x->type().shape[static_cast<size_t>(i)] != space.variables[static_cast<size_t>(variable)].extent)
+        throw Refusal{(name_of(node.op()) + " reduces other axes than the rest of the region").str()};
+      inner[static_cast<size_t>(i)] = Affine::variable(variable);
     }
   }
+  for (const Affine& a : inner)
+    for (const auto& term : a.terms)
+      if (!space.variables[static_cast<size_t>(term.first)].axis())
+        throw Refusal{"a reduced value is read through an index found at run time"};
+  if (!guards.empty()) throw Refusal{(name_of(node.op()) + " is read through a concat or pad").str()};
+  PullStep step;
+  step.kind = PullStep::kReduce;
+  step.value = value;
+  step.operands.push_back(pull(x, inner));
+  return add(std::move(step));
+}
 
-  int concat(const Node& node, const Index& index) {
-    const auto axis = static_cast<size_t>(node.attributes.integer("axis"));
-    PullStep step;
-    step.kind = PullStep::kSelect;
-    step.value = node.result();
-    Dim start = 0;
-    for (const Value* part : node.operands()) {
-      const Dim extent = part->type().shape[axis];
-      const Condition here{index[axis], start.extent(), start.extent() + extent.extent()};
-      const auto inside = decided(here.index, here.low, here.high);
-      if (inside != false) {
-        Index inner = index;
-        inner[axis].add(Affine(start), Dim(-1));
-        if (!inside) guards.push_back(here);
-        step.operands.push_back(pull(part, inner));
-        step.conditions.push_back(here);
-        if (!inside) guards.pop_back();
-      }
-      start = start + extent;
-    }
-    if (step.operands.size() == 1) return step.operands[0];
-    if (step.operands.empty())
-      return add(
-          {.kind = PullStep::kFill, .value = node.result(), .index = {}, .operands = {}, .conditions = {}});
-    step.conditions.pop_back();
-    return add(std::move(step));
-  }
+void Puller::store_output(int output, const Index& first, llvm::ArrayRef<Dim> first_shape) {
+  const Value* value = program.body->outputs()[static_cast<size_t>(output)].value;
+  const bool cached = value->node()->op() == Op::kCacheWrite;
+  const Type& type = cached ? value->node()->operand(1)->type() : value->type();
+  const Index index = type.shape == Shape(first_shape.begin(), first_shape.end())
+                          ? first
+                          : space.reshape(first, first_shape, type.shape);
+  if (cached) return store_cache(*value->node(), output, index);
+  PullStore store;
+  store.target = value;
+  store.output = output;
+  store.step = pull(value, index);
+  store.index = IndexSpace::offset(index, type.shape);
+  program.stores.push_back(std::move(store));
+}
 
-  int pad(const Node& node, const Index& index) {
-    const Value* x = node.operand(0);
-    const llvm::ArrayRef<Dim> before = node.attributes.dims("before");
-    Index inner = index;
-    std::vector<Condition> conditions;
-    for (size_t i = 0; i < index.size(); ++i) {
-      inner[i].add(Affine(before[i]), Dim(-1));
-      if (auto inside = decided(inner[i], 0, x->type().shape[i].extent()); inside != true)
-        conditions.push_back({inner[i], 0, x->type().shape[i].extent()});
-    }
-    if (conditions.empty()) return pull(x, inner);
-    const double fill = node.attributes.number("value");
-    const int outside = add({.kind = PullStep::kFill,
-                             .value = node.result(),
-                             .index = {},
-                             .operands = {},
-                             .conditions = {},
-                             .fill = fill});
-    const size_t depth = guards.size();
-    guards.insert(guards.end(), conditions.begin(), conditions.end());
-    int result = pull(x, inner);
-    guards.resize(depth);
-    for (const Condition& condition : conditions)
-      result = add({.kind = PullStep::kSelect,
-                    .value = node.result(),
-                    .index = {},
-                    .operands = {result, outside},
-                    .conditions = {condition}});
-    return result;
-  }
-
-  int run_time_index(Variable::Origin origin, int step, Dim extent, const Affine& argument = {},
-                     Dim divisor = 1) {
-    Variable variable{
-        .extent = extent, .origin = origin, .argument = argument, .divisor = divisor, .step = step};
-    variable.reads = variables_of(step);
-    for (const auto& term : argument.terms) variable.reads.push_back(term.first);
-    return space.add_variable(std::move(variable));
-  }
-
-  /// Variables that a step's value depends on.
-  llvm::SmallVector<int, 2> variables_of(int step) const {
-    llvm::SmallVector<int, 2> found;
-    const PullStep& s = program.steps[static_cast<size_t>(step)];
-    for (const auto& term : s.index.terms) found.push_back(term.first);
-    for (const Condition& c : s.conditions)
-      for (const auto& term : c.index.terms) found.push_back(term.first);
-    for (int operand : s.operands) found.append(variables_of(operand));
-    return found;
-  }
-
-  int gather(const Node& node, const Index& index) {
-    const Value *x = node.operand(0), *ids = node.operand(1);
-    const auto axis = static_cast<size_t>(node.attributes.integer("axis"));
-    const size_t id_rank = ids->type().shape.size();
-    const Index id_index(index.begin() + static_cast<long>(axis),
-                         index.begin() + static_cast<long>(axis + id_rank));
-    const bool outer = for_index;
-    for_index = true;
-    const int id = pull(ids, id_index);
-    for_index = outer;
-    Index inner(index.begin(), index.begin() + static_cast<long>(axis));
-    inner.push_back(Affine::variable(run_time_index(Variable::kGathered, id, x->type().shape[axis])));
-    inner.append(index.begin() + static_cast<long>(axis + id_rank), index.end());
-    return pull(x, inner);
-  }
-
-  /// The last write to this place, if there is one, else x.
-  int scatter(const Node& node, const Index& index) {
-    const Value *x = node.operand(0), *ids = node.operand(1), *updates = node.operand(2);
-    const auto axis = static_cast<size_t>(node.attributes.integer("axis"));
-    if (ids->node()->op() != Op::kParameter) throw Refusal{"scatter's index is computed in the region"};
-    const bool outer = for_index;
-    for_index = true;
-    const int first_id = pull(ids, Index(1));
-    for_index = outer;
-    const Dim writes = ids->type().shape[0];
-    if (writes.extent() == 0) return pull(x, index);
-    const int variable =
-        run_time_index(Variable::kLastWrite, first_id, writes, index[axis], x->type().shape[axis]);
-    Condition written{Affine::variable(variable), 0, writes.extent()};
-    Index inner = index;
-    inner[axis] = written.index;
-    guards.push_back(written);
-    const int update = pull(updates, inner);
-    guards.pop_back();
-    guards.push_back({written.index, INT64_MIN, 0});
-    const int old = pull(x, index);
-    guards.pop_back();
-    return add({.kind = PullStep::kSelect,
-                .value = node.result(),
-                .index = {},
-                .operands = {update, old},
-                .conditions = {written}});
-  }
-
-  /// A cache write: its new rows, stored at the position.
-  void store_cache(const Node& node, int output, const Index& index) {
-    const Value *cache = node.operand(0), *rows = node.operand(1), *position = node.operand(2);
-    if (cache->node()->op() != Op::kParameter || cache->users().size() != 1)
-      throw Refusal{"the written cache is read in the same region"};
-    PullStore store;
-    store.target = cache;
-    store.output = output;
-    store.step = pull(rows, index);
-    for_index = true;
-    const int at = pull(position, position->type().rank() ? Index{index[0]} : Index{});
-    for_index = false;
-    const Dim capacity = cache->type().shape[2];
-    Index place = index;
-    place[2].add(Affine::variable(run_time_index(Variable::kPosition, at, capacity)));
-    store.index = IndexSpace::offset(place, cache->type().shape);
-    store.conditions.push_back({place[2], INT64_MIN, capacity.extent()});
-    program.stores.push_back(std::move(store));
-  }
-
-  void store_output(int output, const Index& first, llvm::ArrayRef<Dim> first_shape) {
-    const Value* value = program.body->outputs()[static_cast<size_t>(output)].value;
-    const bool cached = value->node()->op() == Op::kCacheWrite;
-    const Type& type = cached ? value->node()->operand(1)->type() : value->type();
-    const Index index = type.shape == Shape(first_shape.begin(), first_shape.end())
-                            ? first
-                            : space.reshape(first, first_shape, type.shape);
-    if (cached) return store_cache(*value->node(), output, index);
-    PullStore store;
-    store.target = value;
-    store.output = output;
-    store.step = pull(value, index);
-    store.index = IndexSpace::offset(index, type.shape);
-    program.stores.push_back(std::move(store));
-  }
-};
+namespace {
 
 /// The index of every element of a tensor whose long axes are the axes of `space`, in order.
 Index identity(llvm::ArrayRef<Dim> shape, const llvm::SmallVector<int, 4>& axis_of) {
