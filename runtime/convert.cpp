@@ -104,6 +104,7 @@ uint8_t f64_to_f8(DType dtype, double value) {
 }  // namespace
 
 void to_f32(DType dtype, const std::byte* data, int64_t count, float* out) {
+  if (count == 0) return;  // pointers to nothing may be null
   switch (dtype) {
     case DType::kF32: std::memcpy(out, data, count * sizeof(float)); return;
     case DType::kBF16: return bf16_to_f32(data, count, out);
@@ -120,6 +121,7 @@ void to_f32(DType dtype, const std::byte* data, int64_t count, float* out) {
 }
 
 void from_f32(const float* values, int64_t count, DType dtype, std::byte* out) {
+  if (count == 0) return;  // pointers to nothing may be null
   switch (dtype) {
     case DType::kF32: std::memcpy(out, values, count * sizeof(float)); return;
     case DType::kBF16: return f32_to_bf16(values, count, out);
@@ -147,6 +149,7 @@ void from_f64(const double* values, int64_t count, DType dtype, std::byte* out) 
 }
 
 void to_i64(DType dtype, const std::byte* data, int64_t count, int64_t* out) {
+  if (count == 0) return;  // pointers to nothing may be null
   switch (dtype) {
     case DType::kI64: std::memcpy(out, data, count * sizeof(int64_t)); return;
     case DType::kI32:
@@ -164,6 +167,7 @@ void to_i64(DType dtype, const std::byte* data, int64_t count, int64_t* out) {
 }
 
 void from_i64(const int64_t* values, int64_t count, DType dtype, std::byte* out) {
+  if (count == 0) return;  // pointers to nothing may be null
   switch (dtype) {
     case DType::kI64: std::memcpy(out, values, count * sizeof(int64_t)); return;
     case DType::kI32:
