@@ -11,7 +11,8 @@
 namespace tenon {
 namespace {
 
-constexpr size_t kAlignment = 64;  // a cache line, and the widest vector
+constexpr size_t kAlignment = 64;                  // a cache line, and the widest vector
+constexpr size_t kAddressSpace = size_t{1} << 47;  // no x86-64 process has more, so nobody need be asked
 
 }  // namespace
 
@@ -19,7 +20,9 @@ Tensor Tensor::allocate(Type type, bool zero) {
   Tensor tensor;
   tensor.elements_ = type.elements();
   size_t bytes = static_cast<size_t>(type.bytes());
-  void* block = zero ? std::calloc(bytes + kAlignment, 1) : std::malloc(bytes + kAlignment);
+  void* block = nullptr;
+  if (bytes < kAddressSpace)
+    block = zero ? std::calloc(bytes + kAlignment, 1) : std::malloc(bytes + kAlignment);
   if (!block)
     throw Error("no memory for " + type.text() + ": " + std::to_string(bytes) + " bytes", {}, "",
                 Status::kMachineCannot);
