@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds and passes all tests; the last line is `N passed, N failed`.
-#   run.sh [PRESET] [-- CTEST_ARGUMENTS...]    PRESET: dev (default), release, asan, tsan
+#   run.sh [PRESET] [-- CTEST_ARGUMENTS...]    PRESET: release (default), dev, asan, tsan
 # TENON_CONFORMANCE=DIR adds the operator cases that DIR/run.py runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-preset=dev
+preset=release
 if [ $# -gt 0 ] && [ "$1" != "--" ]; then
   preset=$1
   shift
