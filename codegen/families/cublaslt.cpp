@@ -100,18 +100,17 @@ class CallReader {
     const bool in_memory = addend->node()->op() == Op::kParameter || is_packed(addend);
     if (!in_memory || addend->type().dtype != problem_.dtype) return false;
     const Shape& shape = addend->type().shape;
-    if (shape == sum.type().shape && !call.c && problem_.m != 1) {
-      call.c = addend;
-      return true;
-    }
+    const bool full = shape == sum.type().shape;
     const bool columns =
         !shape.empty() && shape.back() == problem_.n && element_count(shape) == problem_.n.extent();
-    if (columns && !call.bias) {
+    const bool weight = is_weight_parameter(addend) || is_packed(addend);
+    if (columns && (weight || !full) &&
+        !call.bias)  // one row may be both: what the model learned is the bias
       call.bias = addend;
-      return true;
-    }
-    if (shape != sum.type().shape || call.c) return false;
-    call.c = addend;
+    else if (full && !call.c)
+      call.c = addend;
+    else
+      return false;
     return true;
   }
 

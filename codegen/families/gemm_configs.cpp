@@ -40,12 +40,16 @@ void fit_to_card(GemmConfig& config, const ProductProblem& problem, const Card& 
 /// little room the compiler spills, given too much it wastes blocks.
 int blocks_per_sm(const GemmConfig& config, const ProductProblem& problem, const Card& card) {
   constexpr int kFragmentsAndAddresses = 64;
-  const int chunks = config.block_m * config.block_k * config.element_bytes / 16;
-  const int head_inputs = problem.has_head() ? 2 : config.a_copy < 4 ? 1 : 0;
+  const auto rounds = [&](int lines) {  // chunks that a thread holds on their way through registers
+    const int chunks = lines * config.block_k * config.element_bytes / 16;
+    return (chunks + config.threads() - 1) / config.threads();
+  };
   int registers = config.products * config.part_m * config.part_n / 32 + kFragmentsAndAddresses;
   if (config.slices > 1) registers += 8;
   if (config.row_sums != RowSums::none) registers += config.part_m / 16 * 6;
-  registers += head_inputs * 8 * ((chunks + config.threads() - 1) / config.threads());
+  if (problem.has_head()) registers += 16 * rounds(config.block_m);
+  if (!problem.has_head() && config.a_copy < 4) registers += 12 * rounds(config.block_m);
+  if (config.b_copy < 4) registers += 12 * rounds(config.products * config.block_n);
   const int64_t by_registers = card.registers_per_sm / (int64_t{config.threads()} * registers);
   const int64_t by_shared = card.shared_bytes_per_sm / (config.shared_bytes() + kReservedShared);
   return static_cast<int>(std::max<int64_t>(1, std::min(by_registers, by_shared)));
