@@ -54,8 +54,11 @@ Dim operator*(const Dim& a, const Dim& b) {
   if (__builtin_mul_overflow(a.extent(), b.extent(), &value) || value > kMaxExtent)
     too_large(a.text() + " * " + b.text());
   if (!a.dynamic() && !b.dynamic()) return value;
-  if (!a.dynamic() && a.extent() <= 1) return a.extent() ? b : Dim(0);
-  if (!b.dynamic() && b.extent() <= 1) return b.extent() ? a : Dim(0);
+  for (const auto& [fixed, other] : {std::pair(a, b), std::pair(b, a)}) {
+    if (fixed.dynamic()) continue;
+    if (fixed.extent() == 0) return 0;
+    if (fixed.extent() == 1) return other;
+  }
   return {value, parenthesised(a) + "*" + parenthesised(b)};
 }
 

@@ -175,6 +175,18 @@ TEST_CASE("concat, pad and slices of them, on and off the vector's grid") {
   }
 }
 
+TEST_CASE("concat of dynamic parts: what follows begins after T") {
+  Graph graph;
+  Builder b(graph);
+  Value *x = input(b, "x", DType::kF32, {Dim(5, "T"), Dim(8)}),
+        *z = input(b, "z", DType::kF32, {Dim(3, "S"), Dim(8)});
+  check(graph, {b.make(Op::kConcat, {b.make(Op::kNeg, {x}), z, x}, {{"axis", Dim(0)}})});
+  Graph reversed;
+  Builder r(reversed);
+  Value* y = input(r, "y", DType::kF32, {Dim(4), Dim(5, "T")});
+  check(reversed, {r.make(Op::kNeg, {r.slice(y, 0, 3, 4, -1)})});
+}
+
 TEST_CASE("gather and embedding: negative indices count from the end, computed indices too") {
   Graph graph;
   Builder b(graph);
