@@ -24,7 +24,7 @@ const AddressTerm* run_term(llvm::ArrayRef<AddressTerm> terms) {
              : nullptr;
 }
 
-/// ", A" where a run's first element is aligned to fewer elements than its vector; "" otherwise.
+/// Elements, at most `elements`, that a run's first one is surely aligned to.
 int alignment_of(llvm::ArrayRef<AddressTerm> terms, const AddressTerm* run, int64_t offset, int elements) {
   int64_t common = std::gcd<int64_t>(elements, offset);
   for (const AddressTerm& term : terms)
