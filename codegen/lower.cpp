@@ -79,6 +79,7 @@ struct Lowering {
   void add_step(const Node& node, int kernel, const Choice& choice);
   BufferRef pack(int kernel, int index, const Node& node);
   void place_results(const Node& node, const EmittedKernel& emitted);
+  BufferRef storage_of_operand(const Node& node, const EmittedKernel& emitted, int index) const;
   void steps();
   void finish();
 };
@@ -192,6 +193,13 @@ void Lowering::place_results(const Node& node, const EmittedKernel& emitted) {
   }
 }
 
+// An operand whose storage a result shares is met where that result lives: in the state, or in the copy made for it.
+BufferRef Lowering::storage_of_operand(const Node& node, const EmittedKernel& emitted, int index) const {
+  for (size_t i = 0; i < emitted.aliases.size(); ++i)
+    if (emitted.aliases[i] == index) return place.lookup(node.result(static_cast<int>(i)));
+  return place.lookup(node.operand(index));
+}
+
 void Lowering::add_step(const Node& node, int kernel, const Choice& choice) {
   const EmittedKernel& emitted = plan.kernels[kernel].emitted;
   place_results(node, emitted);
@@ -203,7 +211,7 @@ void Lowering::add_step(const Node& node, int kernel, const Choice& choice) {
   for (const KernelArgument& argument : emitted.arguments) {
     BufferRef ref;
     switch (argument.kind) {
-      case KernelArgument::kOperand: ref = place.lookup(node.operand(argument.index)); break;
+      case KernelArgument::kOperand: ref = storage_of_operand(node, emitted, argument.index); break;
       case KernelArgument::kResult: ref = place.lookup(node.result(argument.index)); break;
       case KernelArgument::kPacked: ref = pack(kernel, argument.index, node); break;
       default: break;
