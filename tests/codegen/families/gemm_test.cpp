@@ -165,6 +165,23 @@ TEST_CASE("a norm folded into a product takes its statistics from the tiles") {
   }
 }
 
+TEST_CASE("statistics of rows are summed over the slices of k") {
+  Site site;
+  Value* x = site.input("x", kBf16, {Dim(7, "T"), 1024});
+  Value* n = site.op(Op::kLayernorm, {x}, {{"eps", 1e-5}, {"axis", Dim(-1)}});
+  Region region = site.region(Pattern::kProduct,
+                              {site.builder.matmul(n, site.weight("w", kBf16, {72, 1024}), false, true)});
+  REQUIRE(fold_norm(*region.body) == "");
+  seal(region);
+  Target target;
+  target.card = find_target("h200");
+  bool split = false;
+  for (const Candidate& candidate : gemm_family().candidates(region, target, {}))
+    split |= candidate.why_not.empty() && llvm::StringRef(candidate.config).contains("split");
+  CHECK(split);
+  check_kernel(gemm_family(), region, {.draw = draw, .all_candidates = true});
+}
+
 TEST_CASE("two products and their gate are one kernel") {
   Site site;
   Value* x = site.input("x", kBf16, {Dim(50, "T"), 64});
