@@ -128,8 +128,11 @@ std::string config_of(const LibraryCall& call) {
   return name.empty() ? "plain" : name + " epilogue";
 }
 
-/// The best filling of the card's SMs among tiles that the library is known to have.
+/// The best filling of the card's SMs among tiles that the library is known to have. For few rows or columns it has kernels that
+/// stream the weight without padding; they are taken to fill the card, so that a guess errs towards the library.
 double wave_efficiency(const LibraryProduct& p, int sms) {
+  constexpr int64_t kSkinny = 16;
+  if (std::min(p.m, p.n) <= kSkinny) return 1;
   constexpr int kTiles[][2] = {{128, 256}, {256, 128}, {128, 192}, {128, 128},
                                {64, 256},  {64, 128},  {64, 64}};
   double best = 0;
