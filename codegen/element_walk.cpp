@@ -8,6 +8,7 @@
 
 #include "codegen/kernel_frame.h"
 #include "codegen/pull_printer.h"
+#include "passes/quantity.h"
 
 namespace tenon {
 namespace {
@@ -282,12 +283,10 @@ std::vector<Candidate> element_candidates(const KernelFamily& family, const Regi
     const double dram = bytes / (rate * 1e3), waiting = rounds * (kLatencyUs + kIssueUs * (vectors - 1));
     const double arithmetic = static_cast<double>(work.flops) / (card.f32_tflops * 1e6);
     c.estimate.terms = {
-        {"launch", card.launch_us, ""},
-        {"DRAM", dram,
-         std::to_string(static_cast<int64_t>(bytes)) + " bytes at " +
-             std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
-        {"latency", waiting, std::to_string(static_cast<int64_t>(rounds)) + " rounds of blocks"},
-        {"arithmetic", arithmetic, std::to_string(work.flops) + " flops"}};
+        {"launch", card.launch_us, "a kernel boundary"},
+        {"DRAM", dram, tell_bytes(bytes) + " at " + std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
+        {"latency", waiting, tell_count(static_cast<int64_t>(rounds), "round of blocks", "rounds of blocks")},
+        {"arithmetic", arithmetic, tell_flops(static_cast<double>(work.flops))}};
     c.estimate.us = card.launch_us + std::max({dram, waiting, arithmetic});
     c.estimate.basis = card.basis;
     if (const double* measured = facts.measured(region.key, c.config)) {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "ir/diagnostics.h"
+#include "passes/quantity.h"
 #include "passes/sites.h"
 
 namespace tenon {
@@ -20,23 +21,15 @@ __attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ..
   return text;
 }
 
-std::string micros(double us) {
-  return us >= 1000  ? format("%.2f ms", us / 1000)
-         : us >= 100 ? format("%.0f us", us)
-                     : format("%.1f us", us);
-}
-
-std::string bytes(double count) {
-  static const char* const kUnits[] = {"B", "kB", "MB", "GB", "TB"};
-  int unit = 0;
-  for (; count >= 1000 && unit < 4; ++unit) count /= 1000;
-  return format(unit == 0 || count >= 100 ? "%.0f %s" : "%.1f %s", count, kUnits[unit]);
+// A kernel stands for all repetitions of its site: "layer.*.mlp" and "layer.3.mlp" ask for layer.mlp.in too.
+bool asked_for(llvm::StringRef pattern, llvm::StringRef site) {
+  return site_matches(pattern, site) || site_matches(without_repetitions(pattern), site);
 }
 
 std::string terms(const Estimate& estimate) {
   std::string text;
   for (const CostTerm& term : estimate.terms)
-    text += format("            %-14s %10s   %s\n", term.name.c_str(), micros(term.us).c_str(),
+    text += format("            %-14s %10s   %s\n", term.name.c_str(), tell_us(term.us).c_str(),
                    term.what.c_str());
   return text;
 }
@@ -65,7 +58,8 @@ std::string losers(const Decision& decision) {
     if (candidate.implementation != winner.implementation) text += terms(candidate.estimate);
   }
   if (hidden)
-    text += format("    lost    %d more configs, slower or illegal (--json has them all)\n", hidden);
+    text += "    lost    " + tell_count(hidden, "more config", "more configs") +
+            ", slower or illegal (--json has them all)\n";
   return text;
 }
 
@@ -76,15 +70,14 @@ std::string explain_kernel(const Plan& plan, const Kernel& kernel) {
   std::string text = kernel.site + ": " + kernel.note + "\n";
   if (!kernel.lines.empty()) text += "    at      " + place(kernel) + "\n";
   text += format("    chosen  %s %s, %s a launch", winner.implementation.c_str(), winner.config.c_str(),
-                 micros(winner.estimate.us).c_str());
-  if (kernel.launches > 1) text += format(", %d launches", kernel.launches);
+                 tell_us(winner.estimate.us).c_str());
+  if (kernel.launches > 1) text += ", " + std::to_string(kernel.launches) + " launches";
   text += format("  (%s", name_of(winner.estimate.basis).str().c_str());
   if (winner.estimate.uncertainty > 0) text += format(", +-%.0f %%", 100 * winner.estimate.uncertainty);
   text += ")\n    because " + kernel.why + "\n";
-  text += format("    moves   %s read, %s written, %.2f GFLOP\n",
-                 bytes(static_cast<double>(winner.estimate.bytes_read)).c_str(),
-                 bytes(static_cast<double>(winner.estimate.bytes_written)).c_str(),
-                 static_cast<double>(winner.estimate.flops) * 1e-9);
+  text += "    moves   " + tell_bytes(static_cast<double>(winner.estimate.bytes_read)) + " read, " +
+          tell_bytes(static_cast<double>(winner.estimate.bytes_written)) + " written, " +
+          tell_flops(static_cast<double>(winner.estimate.flops)) + "\n";
   text += terms(winner.estimate) + losers(*kernel.decision);
   int told = 0;
   for (const LostCover& lost : plan.selection.lost)
@@ -106,11 +99,13 @@ std::string summary(const Plan& plan) {
   for (const auto& [name, value] : plan.dims)
     dims += (dims.empty() ? "" : " ") + name + "=" + std::to_string(value);
   const Card& card = plan.target.card;
-  std::string text = plan.model + " on " + card.title + " (" + card.arch + "), " + dims + "\n";
-  text += format("  %d launches of %zu distinct kernels, %s, %s predicted\n", launches, plan.kernels.size(),
-                 bytes(moved).c_str(), micros(us).c_str());
-  text += format("  unfused: %d launches, %s\n", plan.selection.unfused_launches,
-                 bytes(static_cast<double>(plan.selection.unfused_bytes)).c_str());
+  std::string text =
+      plan.model + " on " + card.title + " (" + card.arch + ")" + (dims.empty() ? "" : ", " + dims) + "\n";
+  text += "  " + tell_count(launches, "launch", "launches") + " of " +
+          tell_count(static_cast<int64_t>(plan.kernels.size()), "distinct kernel", "distinct kernels") +
+          ", " + tell_bytes(moved) + ", " + tell_us(us) + " predicted\n";
+  text += "  unfused: " + tell_count(plan.selection.unfused_launches, "launch", "launches") + ", " +
+          tell_bytes(static_cast<double>(plan.selection.unfused_bytes)) + "\n";
   text +=
       "  rates: " + std::string(name_of(card.basis)) + " (" + card.source + "); launch " +
       format("%.1f us, DRAM %.0f GB/s x %.2f, products %.0f TFLOP/s x %.2f (library) or x %.2f (generated)\n",
@@ -130,7 +125,7 @@ std::string explain(const Plan& plan, llvm::StringRef site) {
   std::string text = summary(plan);
   bool any = false;
   for (const Kernel& kernel : plan.kernels) {
-    if (!site.empty() && !site_matches(site, kernel.site)) continue;
+    if (!site.empty() && !asked_for(site, kernel.site)) continue;
     text += explain_kernel(plan, kernel);
     any = true;
   }
@@ -144,7 +139,7 @@ std::string explain(const Plan& plan, llvm::StringRef site) {
   }
   std::string not_fused;
   for (const SiteNotFused& near_miss : plan.selection.not_fused)
-    if (site.empty() || site_matches(site, without_repetitions(near_miss.site)))
+    if (site.empty() || asked_for(site, without_repetitions(near_miss.site)))
       not_fused +=
           "  " + near_miss.site +
           (near_miss.location.known() ? " (line " + std::to_string(near_miss.location.line) + ")" : "") +
@@ -153,13 +148,14 @@ std::string explain(const Plan& plan, llvm::StringRef site) {
   return text;
 }
 
-std::string kernel_table(const Plan& plan) {
+std::string kernel_table(const Plan& plan, llvm::StringRef site) {
   std::string text =
       format("  %-24s %-10s %-24s %8s %12s\n", "site", "by", "config", "launches", "us a launch");
   for (const Kernel& kernel : plan.kernels) {
+    if (!site.empty() && !asked_for(site, kernel.site)) continue;
     const Candidate& winner = kernel.decision->candidates[kernel.decision->chosen];
     text += format("  %-24s %-10s %-24s %8d %12s\n", kernel.site.c_str(), winner.implementation.c_str(),
-                   winner.config.c_str(), kernel.launches, micros(winner.estimate.us).c_str());
+                   winner.config.c_str(), kernel.launches, tell_us(winner.estimate.us).c_str());
   }
   return text;
 }

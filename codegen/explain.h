@@ -11,7 +11,7 @@ namespace tenon {
 /// match (policy patterns).
 std::string explain(const Plan& plan, llvm::StringRef site = "");
 
-/// One line a kernel: site, implementation, config, launches, microseconds.
-std::string kernel_table(const Plan& plan);
+/// One line a kernel: site, implementation, config, launches, time. `site` as above, but none may match.
+std::string kernel_table(const Plan& plan, llvm::StringRef site = "");
 
 }  // namespace tenon

@@ -5,6 +5,7 @@
 
 #include "codegen/expression_printer.h"
 #include "codegen/kernel_frame.h"
+#include "passes/quantity.h"
 
 namespace tenon {
 namespace {
@@ -52,11 +53,12 @@ Candidate ordered_candidate(const KernelFamily& family, const Region& region, co
   count_work(region, c.estimate);
   const double passes =
       node.op() == Op::kTopk ? std::max<double>(1, static_cast<double>(node.attributes.integer("k"))) : 1;
-  const double dram = static_cast<double>(c.estimate.bytes_read + c.estimate.bytes_written) /
-                      (target.card.dram_gb_s * target.card.dram_efficiency * 1e3);
+  const double bytes = static_cast<double>(c.estimate.bytes_read + c.estimate.bytes_written);
+  const double dram = bytes / (target.card.dram_gb_s * target.card.dram_efficiency * 1e3);
   const double l2 = static_cast<double>(c.estimate.bytes_read) * (passes - 1) / (target.card.l2_gb_s * 1e3);
-  c.estimate.terms = {
-      {"launch", target.card.launch_us, ""}, {"DRAM", dram, ""}, {"L2", l2, "one pass for each of the k"}};
+  c.estimate.terms = {{"launch", target.card.launch_us, "a kernel boundary"},
+                      {"DRAM", dram, tell_bytes(bytes)},
+                      {"L2", l2, tell_count(static_cast<int64_t>(passes), "pass", "passes")}};
   c.estimate.us = target.card.launch_us + dram + l2;
   c.estimate.basis = target.card.basis;
   return c;

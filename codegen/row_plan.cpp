@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "passes/quantity.h"
+
 namespace tenon {
 namespace {
 
@@ -82,14 +84,12 @@ Candidate candidate(const KernelFamily& family, const Region& region, const RowP
   const double dram = bytes / (rate * 1e3), l2 = again / (card.l2_gb_s * 1e3);
   const double arithmetic = static_cast<double>(c.estimate.flops) / (card.f32_tflops * 1e6);
   c.estimate.terms = {
-      {"launch", card.launch_us, ""},
-      {"DRAM", dram,
-       std::to_string(static_cast<int64_t>(bytes)) + " bytes at " +
-           std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
-      {"L2", l2, std::to_string(static_cast<int64_t>(again)) + " bytes read again"},
-      {"latency", waiting, std::to_string(static_cast<int64_t>(rounds)) + " rounds of blocks"},
+      {"launch", card.launch_us, "a kernel boundary"},
+      {"DRAM", dram, tell_bytes(bytes) + " at " + std::to_string(static_cast<int64_t>(rate)) + " GB/s"},
+      {"L2", l2, tell_bytes(again) + " read again"},
+      {"latency", waiting, tell_count(static_cast<int64_t>(rounds), "round of blocks", "rounds of blocks")},
       {"reductions", meeting, std::to_string(plan.passes - 1) + " in each row"},
-      {"arithmetic", arithmetic, std::to_string(c.estimate.flops) + " flops"}};
+      {"arithmetic", arithmetic, tell_flops(static_cast<double>(c.estimate.flops))}};
   c.estimate.us = card.launch_us + std::max({dram + l2, waiting, arithmetic}) + meeting;
   c.estimate.basis = card.basis;
   if (const double* measured = facts.measured(region.key, c.config)) {

@@ -3,13 +3,17 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <set>
 #include <unordered_map>
 
 #include "ir/diagnostics.h"
 #include "ir/print.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "passes/passes.h"
+#include "passes/quantity.h"
 #include "passes/sites.h"
 
 namespace tenon {
@@ -18,10 +22,19 @@ namespace {
 constexpr double kForbidden = std::numeric_limits<double>::infinity();
 constexpr double kLaunchFirst = 1e9;  // policy fused: fewer launches before fewer microseconds
 
-std::string micros(double us) {
-  char text[32];
-  std::snprintf(text, sizeof text, us < 10 ? "%.2f us" : "%.1f us", us);
-  return text;
+// What [policy] may say of a site besides a config's name.
+constexpr llvm::StringLiteral kRules[] = {"library", "fused", "unfused"};
+bool is_rule(llvm::StringRef choice) { return llvm::is_contained(kRules, choice); }
+
+// A family that says no more than that it is for other regions; of a view, that the bytes move.
+bool is_of_other_kind(llvm::StringRef refusal) {
+  return refusal.endswith(" region") || refusal.startswith("view: ");
+}
+
+// Of a time that is no less than the winner's.
+std::string slower(double us, double winner) {
+  if (tell_us(us) == tell_us(winner)) return "no faster: " + tell_us(us) + " as well";
+  return "slower: " + tell_us(us) + " against " + tell_us(winner);
 }
 
 /// An offered region with what the families say of it.
@@ -48,15 +61,18 @@ struct Selector {
   std::vector<Offer> offers;
   std::vector<llvm::SmallVector<int, 8>> starting;  // offers by their first node
   std::map<std::tuple<const Graph*, Pattern, bool, std::string>, std::shared_ptr<Decision>> decisions;
-  std::vector<char> forbidden;  // offers that would close a cycle
+  std::vector<char> forbidden;                                // offers that would close a cycle
+  std::set<std::pair<const PolicyEntry*, std::string>> pins;  // pinned configs by the sites that offer them
   Selection selection;
 
+  void find_pins();
   void index_nodes();
   void judge(Offer& offer);
   std::shared_ptr<Decision> decide(const Region& region, llvm::StringRef site_choice);
   std::string refusal_of_policy(const Candidate& candidate, const Region& region,
                                 llvm::StringRef site_choice) const;
   double adjusted(const Candidate& candidate, const Region& region) const;
+  std::set<std::string> configs_of(const Region& region) const;
   llvm::StringRef choice_at(llvm::StringRef site) const;
   std::vector<int> cover();
   std::vector<int> solve(llvm::ArrayRef<int> positions, llvm::function_ref<bool(const Offer&)> allowed,
@@ -90,10 +106,53 @@ void Selector::index_nodes() {
   forbidden.assign(offers.size(), 0);
 }
 
+std::set<std::string> Selector::configs_of(const Region& region) const {
+  std::set<std::string> configs;
+  for (const KernelFamily* family : families)
+    if (family->refuses(region, target).empty())
+      for (const Candidate& candidate : family->candidates(region, target, facts))
+        configs.insert(candidate.config);
+  return configs;
+}
+
+// A pin binds the sites where a family knows its config: "layer.*.attn" also matches attn.qkv, whose configs are
+// a product's. An entry without any site, or whose choice is neither a rule nor a config there, is an error.
+void Selector::find_pins() {
+  for (const PolicyEntry& entry : options.site_policy) {
+    std::set<std::string> sites, configs(std::begin(kRules), std::end(kRules));
+    llvm::DenseMap<const Graph*, std::set<std::string>> known;  // by body, which repetitions share
+    bool matched = false, bound = is_rule(entry.choice);
+    for (const Region& region : proposals.regions) {
+      if (!site_matches(entry.pattern, region.site)) {
+        sites.merge(patterns_of(region.site));
+        continue;
+      }
+      matched = true;
+      if (is_rule(entry.choice)) break;
+      auto [found, fresh] = known.try_emplace(region.body.get());
+      if (fresh) found->second = configs_of(region);
+      configs.insert(found->second.begin(), found->second.end());
+      if (found->second.count(entry.choice)) bound = true, pins.insert({&entry, region.site});
+    }
+    auto hint = [](llvm::StringRef name, const std::set<std::string>& names) {
+      std::string near = nearest(name, std::vector<llvm::StringRef>(names.begin(), names.end()));
+      return near.empty() ? "`tenon explain` names sites and configs" : "did you mean '" + near + "'?";
+    };
+    if (!matched)
+      throw Error("[policy]: no site matches '" + entry.pattern + "'", entry.location,
+                  hint(entry.pattern, sites));
+    if (!bound)
+      throw Error("[policy]: '" + entry.choice + "' is neither library, fused, unfused nor a config at " +
+                      entry.pattern + " with these dims",
+                  entry.location, hint(entry.choice, configs));
+  }
+}
+
 llvm::StringRef Selector::choice_at(llvm::StringRef site) const {
   llvm::StringRef choice;
   for (const PolicyEntry& entry : options.site_policy)
-    if (site_matches(entry.pattern, site)) choice = entry.choice;  // the last that matches wins
+    if (site_matches(entry.pattern, site) && (is_rule(entry.choice) || pins.count({&entry, site.str()})))
+      choice = entry.choice;  // the last that matches wins
   return choice;
 }
 
@@ -156,6 +215,7 @@ std::shared_ptr<Decision> Selector::decide(const Region& region, llvm::StringRef
     Candidate& candidate = decision->candidates[i];
     if (candidate.why_not.empty()) candidate.why_not = refusal_of_policy(candidate, region, site_choice);
     if (!candidate.why_not.empty()) continue;
+    decision->allowed.push_back(static_cast<int>(i));
     if (decision->chosen < 0) {
       decision->chosen = static_cast<int>(i);
       decision->adjusted_us = adjusted(candidate, region);
@@ -163,10 +223,10 @@ std::shared_ptr<Decision> Selector::decide(const Region& region, llvm::StringRef
     }
     const Candidate& winner = decision->candidates[decision->chosen];
     bool band = candidate.implementation == "generated" && candidate.estimate.us < winner.estimate.us;
-    candidate.why_not =
-        band ? micros(candidate.estimate.us) + " is within the band of uncertainty of the library's " +
-                   micros(winner.estimate.us) + "; not measured, so the library"
-             : "slower: " + micros(candidate.estimate.us) + " against " + micros(winner.estimate.us);
+    candidate.why_not = band ? tell_us(candidate.estimate.us) +
+                                   " is within the band of uncertainty of the library's " +
+                                   tell_us(winner.estimate.us) + "; not measured, so the library"
+                             : slower(candidate.estimate.us, winner.estimate.us);
   }
   return decision;
 }
@@ -279,16 +339,18 @@ std::vector<int> Selector::solve_segment(int begin, int end) {
 }
 
 void Selector::fail_at(const Node& node) const {
-  std::string reasons;
+  std::vector<std::string> reasons;  // each once: many configs fail for one reason
+  auto add = [&](std::string reason) {
+    if (!llvm::is_contained(reasons, reason)) reasons.push_back(std::move(reason));
+  };
   for (const Offer& offer : offers)
     if (offer.region->nodes.size() == 1 && offer.region->nodes[0] == &node) {
       for (const std::string& refusal : offer.decision->refusals)
-        reasons += (reasons.empty() ? "" : "; ") + refusal;
-      for (const Candidate& candidate : offer.decision->candidates)
-        reasons += (reasons.empty() ? "" : "; ") + candidate.config + ": " + candidate.why_not;
+        if (!is_of_other_kind(refusal)) add(refusal);
+      for (const Candidate& candidate : offer.decision->candidates) add(candidate.why_not);
     }
   throw Error("no kernel family can run " + name_of(node.op()).str() + " on " + target.card.name,
-              node.location, reasons, Status::kMachineCannot);
+              node.location, llvm::join(reasons, "; "), Status::kMachineCannot);
 }
 
 // Sorts the chosen regions so that each runs after what it reads, and readers of a state's old value before
@@ -336,22 +398,22 @@ bool Selector::order(std::vector<int>& chosen) {
   return false;
 }
 
-// Why the winner won, against the best candidate of another implementation if there is one.
+// Why the winner won: against the best candidate of another implementation, else against the next config that
+// could have run. A rival that was not allowed says why.
 std::string reason_of(const Decision& decision) {
   const Candidate& winner = decision.candidates[decision.chosen];
   if (winner.implementation == "view") return "no bytes move";
-  const Candidate *rival = nullptr, *next = nullptr;
-  for (const Candidate& candidate : decision.candidates) {
-    if (&candidate == &winner) continue;
-    if (!next) next = &candidate;
-    if (!rival && candidate.implementation != winner.implementation) rival = &candidate;
+  for (const Candidate& rival : decision.candidates) {
+    if (rival.implementation == winner.implementation) continue;
+    bool allowed = llvm::is_contained(decision.allowed, &rival - decision.candidates.data());
+    return tell_us(winner.estimate.us) + " against " + tell_us(rival.estimate.us) + " of " +
+           rival.implementation + " " + rival.config + (allowed ? "" : ": " + rival.why_not);
   }
-  if (!next) return "the only candidate";
-  if (!rival)
-    return "the best of " + std::to_string(decision.candidates.size()) + " configs; next " + next->config +
-           " with " + micros(next->estimate.us);
-  return micros(winner.estimate.us) + " against " + micros(rival->estimate.us) + " of " +
-         rival->implementation + " " + rival->config;
+  if (decision.allowed.size() == 1)
+    return decision.candidates.size() == 1 ? "the only candidate" : "the only config that can run";
+  const Candidate& next = decision.candidates[decision.allowed[1]];
+  return "the best of " + std::to_string(decision.allowed.size()) + " configs; next " + next.config +
+         " with " + tell_us(next.estimate.us);
 }
 
 void Selector::record(llvm::ArrayRef<int> chosen) {
@@ -393,8 +455,9 @@ void Selector::record_runners_up(llvm::ArrayRef<int> chosen) {
               std::string(candidate.implementation == "cublaslt" ? "library " : "") +
               offers[part].region->note;
     }
-    std::string why = micros(us) + " in " + std::to_string(launches) +
-                      (launches == 1 ? " launch" : " launches") + " against " + micros(us_of(number));
+    if (launches == 1 && us == us_of(number)) continue;  // the same kernel, a view taken apart
+    std::string why = tell_us(us) + " in " + tell_count(launches, "launch", "launches") + " against " +
+                      tell_us(us_of(number));
     selection.lost.push_back({winner.region->site, "separately: " + what, us, why, nullptr});
   }
 }
@@ -427,10 +490,11 @@ void Selector::record_losers(llvm::ArrayRef<int> chosen) {
       }
     if (!same_nodes) continue;
     double us = offer.decision->candidates[offer.decision->chosen].estimate.us;
-    std::string why = micros(us) + " against " + micros(rival_us) + " of the chosen " +
-                      std::to_string(launches) + (launches == 1 ? " launch" : " launches");
+    std::string why = tell_us(us) + " against " + tell_us(rival_us) + " of the chosen " +
+                      tell_count(launches, "launch", "launches");
+    if (launches == 1 && us == rival_us) continue;  // the same kernel, with or without a view
     if (us < rival_us)
-      why += ": within the band of uncertainty (" + micros(offer.decision->adjusted_us) +
+      why += ": within the band of uncertainty (" + tell_us(offer.decision->adjusted_us) +
              " with it), so the library";
     selection.lost.push_back({region.site, region.note, us, why, offer.decision});
   }
@@ -442,7 +506,7 @@ void Selector::record_refused(const Offer& offer) {
   if (region.pattern == Pattern::kElementwise || region.pattern == Pattern::kMovement) return;
   std::string reason;
   for (const std::string& refusal : offer.decision->refusals)
-    if (!llvm::StringRef(refusal).contains(" region")) reason += (reason.empty() ? "" : "; ") + refusal;
+    if (!is_of_other_kind(refusal)) reason += (reason.empty() ? "" : "; ") + refusal;
   for (const Candidate& candidate : offer.decision->candidates)
     reason += (reason.empty() ? "" : "; ") + candidate.config + ": " + candidate.why_not;
   selection.not_fused.push_back(
@@ -468,6 +532,7 @@ Selection select(Proposals proposals, llvm::ArrayRef<const KernelFamily*> famili
                 Status::kMachineCannot);
   name_sites(proposals.regions);
   Selector selector(proposals, families, target, facts, options);
+  selector.find_pins();
   selector.index_nodes();
   std::vector<int> chosen;
   do chosen = selector.cover();

@@ -19,6 +19,7 @@ struct Decision {
       candidates;  ///< of every family that accepts, cheapest first, why_not filled for every loser
   std::vector<std::string> refusals;  ///< "gemm: ..." of the families that do not take the region
   int chosen = -1;                    ///< index into candidates
+  std::vector<int> allowed;  ///< candidates that the card can run and the policies let: chosen, then losers
   double adjusted_us =
       0;  ///< the chosen candidate's cost with its band of uncertainty, as the cover counted it
 };
@@ -60,8 +61,9 @@ struct SelectOptions {
 /// so that each computing node is covered once and the sum of costs is least: dynamic programming along the
 /// topological order, whose state is the set of nodes already covered ahead. Costs are those of the cheapest
 /// legal candidate; a generated product counts with its band of uncertainty against the library
-/// (uncalibrated, within the band: the library). Policies and pins restrict candidates. Throws Error (exit
-/// status 3) naming op and line where nothing can run a node.
+/// (uncalibrated, within the band: the library). Policies and pins restrict candidates: an entry of [policy]
+/// that matches no site, or names no rule and no config at its sites, is an Error (exit status 2); a pin binds the matching
+/// sites that know its config. Throws Error (exit status 3) naming op and line where nothing can run a node.
 Selection select(Proposals proposals, llvm::ArrayRef<const KernelFamily*> families, const Target& target,
                  const Facts& facts, const SelectOptions& options);
 

@@ -2,6 +2,7 @@
 #include "passes/sites.h"
 
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace tenon {
@@ -123,13 +124,23 @@ bool site_matches(llvm::StringRef pattern, llvm::StringRef site) {
   return match_parts(pattern_parts, parts);
 }
 
+std::set<std::string> patterns_of(llvm::StringRef site) {
+  std::set<std::string> patterns;
+  std::string pattern;
+  for (llvm::StringRef part : llvm::split(site, '.')) {
+    pattern += (pattern.empty() ? "" : ".") + (llvm::all_of(part, llvm::isDigit) ? "*" : part.str());
+    if (pattern.back() != '*') patterns.insert(pattern);
+  }
+  return patterns;
+}
+
 std::string without_repetitions(llvm::StringRef site) {
   llvm::SmallVector<llvm::StringRef, 8> parts;
   site.split(parts, '.');
   std::string text;
   for (size_t i = 0; i < parts.size(); ++i) {
     bool repetition =
-        i > 0 && i + 1 < parts.size() && llvm::all_of(parts[i], [](char c) { return c >= '0' && c <= '9'; });
+        i > 0 && i + 1 < parts.size() && (parts[i] == "*" || llvm::all_of(parts[i], llvm::isDigit));
     if (!repetition) text += (text.empty() ? "" : ".") + parts[i].str();
   }
   return text;

@@ -1,5 +1,6 @@
 // sites.h: the names by which people speak of places in a model: "layer.3.mlp.in".
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,10 @@ void name_sites(std::vector<Region>& regions);
 /// matches "layer.3.mlp.in". `*` stands for one part or more characters within one.
 bool site_matches(llvm::StringRef pattern, llvm::StringRef site);
 
-/// "layer.3.mlp.in" → "layer.mlp.in": the site's name in plan.json, where repetitions are one.
+/// The patterns for which people mean a site: "layer.3.mlp.in" → "layer.*.mlp.in", "layer.*.mlp", "layer".
+std::set<std::string> patterns_of(llvm::StringRef site);
+
+/// "layer.3.mlp.in" → "layer.mlp.in": the site's name in plan.json, where repetitions are one; patterns likewise ("layer.*.mlp").
 std::string without_repetitions(llvm::StringRef site);
 
 }  // namespace tenon

@@ -108,7 +108,9 @@ void fill_estimate(Estimate& estimate, const Costing& cost) {
       {"arithmetic", arithmetic,
        format("%.1f GFLOP with the tiles' margins at %.0f TFLOP/s",
               arithmetic * card.product_tflops(cost.site.dtype, false) * card.generated_efficiency * 1e-3,
-              card.product_tflops(cost.site.dtype, false) * card.generated_efficiency)},
+              card.product_tflops(cost.site.dtype, false) * card.generated_efficiency) +
+           (cost.site.causal && cost.site.offset ? "; the offset is known at run time: a full cache counted"
+                                                 : "")},
       {"exponentials", exponentials,
        format("%.1f M at %.0f G/s", exponentials * card.sfu_gops * 1e-3, card.sfu_gops)},
       {"shared memory", shared,

@@ -36,7 +36,8 @@ class CallReader {
   CallReader(const Region& region, const Target& target) : region_(region), target_(target) {}
 
   std::string read(LibraryCall& call) {
-    if (region_.pattern != Pattern::kProduct) return "cuBLASLt computes one product a call";
+    if (region_.pattern == Pattern::kGated) return "cuBLASLt computes one product a call";
+    if (region_.pattern != Pattern::kProduct) return "no product region";
     if (std::string reason = analyse_product(region_, problem_); !reason.empty()) return reason;
     if (problem_.has_head())
       return name_of(problem_.head.back()->op()).str() + " before the product: cuBLASLt has no such head";

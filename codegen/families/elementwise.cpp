@@ -12,8 +12,7 @@ class ElementwiseFamily final : public EmittingFamily {
   llvm::StringRef name() const override { return "elementwise"; }
 
   std::string refuses(const Region& region, const Target&) const override {
-    if (region.pattern != Pattern::kElementwise)
-      return ("it is a " + name_of(region.pattern) + " region").str();
+    if (region.pattern != Pattern::kElementwise) return "no elementwise region";
     return plan_element_walk(region).program.refusal;
   }
 

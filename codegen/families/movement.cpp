@@ -12,7 +12,7 @@ class MovementFamily final : public EmittingFamily {
   llvm::StringRef name() const override { return "movement"; }
 
   std::string refuses(const Region& region, const Target&) const override {
-    if (region.pattern != Pattern::kMovement) return ("it is a " + name_of(region.pattern) + " region").str();
+    if (region.pattern != Pattern::kMovement) return "no movement region";
     return plan_element_walk(region).program.refusal;
   }
 

@@ -39,7 +39,7 @@ class ProductReader {
 
   std::string read() {
     if (region_.pattern != Pattern::kProduct && region_.pattern != Pattern::kGated)
-      return "the region holds no product";
+      return "no product region";
     for (const Node& node : region_.body->nodes())
       if (node.op() == Op::kMatmul && !is_packed(node.result())) p_.products.push_back(&node);
     if (p_.products.size() != (region_.pattern == Pattern::kGated ? 2u : 1u))

@@ -207,8 +207,7 @@ class RowFamily final : public EmittingFamily {
   llvm::StringRef name() const override { return "row"; }
 
   std::string refuses(const Region& region, const Target&) const override {
-    if (region.pattern != Pattern::kRow)
-      return ("it is a " + tenon::name_of(region.pattern) + " region").str();
+    if (region.pattern != Pattern::kRow) return "no row region";
     if (ordered_node(region)) return refuses_ordered(region);
     return plan_rows(region).program.refusal;
   }

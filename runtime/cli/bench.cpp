@@ -22,7 +22,7 @@ struct Bench {
 
   void run() {
     if (ablate) throw Error("bench --ablate is not there yet", {}, "", Status::kMachineCannot);
-    const PlacedModel placed = place(options, tensors);
+    const PlacedModel placed = place(options, tensors, make_device(options.device));
     if (cuda::CudaExecutor* executor = placed.executor())
       measure(*executor);
     else

@@ -17,10 +17,11 @@ struct Check {
 
   void run() {
     if (meter) throw Error("check --meter is not there yet", {}, "", Status::kMachineCannot);
-    const PlacedModel placed = place(options, tensors);
-    if (!placed.executor())
-      throw Error(placed.device->description() + " runs no kernels to check", {},
+    std::shared_ptr<Device> device = make_device(options.device);
+    if (!device->needs_plan())
+      throw Error(device->description() + " runs no kernels to check", {},
                   "`tenon run --check` judges the outputs of any device", Status::kMachineCannot);
+    const PlacedModel placed = place(options, tensors, device);
     const auto checks = check_kernels(*placed.executor(), placed.binding.inputs, placed.binding.weights);
     write_text(options.json.empty() ? "-" : options.json,
                options.json.empty() ? text(placed, checks) : json(placed, checks));

@@ -19,7 +19,7 @@ struct Compile {
 
   void run() {
     BoundModel bound = BoundModel::read(options);
-    auto plan = bound.plan(options);
+    auto plan = bound.plan_to_show(options);
     print_notes(options, bound.notes);
     std::vector<cuda::CompileRequest> requests;
     std::vector<int> compiled_of(plan->kernels.size(), -1);

@@ -29,22 +29,39 @@ struct Explain {
 
   void explain_over() {
     auto [name, values] = range();
-    std::string text;
+    std::vector<std::shared_ptr<Plan>> plans;
     for (int64_t value : values) {
       ModelOptions one = options;
       one.dims.push_back(name + "=" + std::to_string(value));
       BoundModel bound = BoundModel::read(one);
-      auto plan = bound.plan(one);
+      plans.push_back(bound.plan_to_show(one));
       if (value == values.front()) print_notes(options, bound.notes);
-      text += name + " = " + std::to_string(value) + "\n" + kernel_table(*plan) + "\n";
     }
+    if (!options.json.empty()) return write_text(options.json, json(name, plans));
+    std::string text;
+    for (size_t i = 0; i < plans.size(); ++i)
+      text += name + " = " + std::to_string(values[i]) + "\n" + kernel_table(*plans[i], site) + "\n";
     write_text("-", text);
+  }
+
+  static std::string json(const std::string& name, llvm::ArrayRef<std::shared_ptr<Plan>> plans) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    tenon::json::Writer out(stream, 2);
+    out.object([&] {
+      out.attribute("tenon", 1);
+      out.attribute("over", name);
+      out.attribute_array("plans", [&] {
+        for (const auto& plan : plans) out.object([&] { write_plan(out, *plan); });
+      });
+    });
+    return stream.str() + "\n";
   }
 
   void run() {
     if (!over.empty()) return explain_over();
     BoundModel bound = BoundModel::read(options);
-    auto plan = bound.plan(options);
+    auto plan = bound.plan_to_show(options);
     print_notes(options, bound.notes);
     if (!options.json.empty()) return write_text(options.json, plan_json(*plan));
     write_text("-", explain(*plan, site));
@@ -58,7 +75,7 @@ void add_explain(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("explain", "say what was chosen at each site, what it beat, and why");
   add_model_options(*command, state->options);
-  command->add_option("SITE", state->site, "only this site (patterns as in [policy])");
+  command->add_option("SITE", state->site, "only these sites (a pattern as in [policy])");
   command->add_option("--over", state->over, "the choices over a range of one dim")
       ->type_name("NAME=FIRST..LAST");
   command->callback([state] { state->run(); });

@@ -29,7 +29,7 @@ struct Inspect {
                       us);
         stages += head + print(graph) + "\n";
       };
-    auto plan = bound.plan(options, true, observer);
+    auto plan = bound.plan_to_show(options, observer);
     print_notes(options, bound.notes);
     if (!options.json.empty()) return write_text(options.json, plan_json(*plan));
     std::string text = stages;

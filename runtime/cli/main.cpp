@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
     program.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : static_cast<int>(Status::kBadInput);
+    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    return report(Error(error.what(), {}, "see `tenon --help`").what(), Status::kBadInput);
   } catch (const Error& error) {
     return report(error.what(), error.status());
   } catch (const std::bad_alloc&) {

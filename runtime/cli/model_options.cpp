@@ -106,14 +106,20 @@ std::shared_ptr<Plan> BoundModel::plan(const ModelOptions& options, bool library
   return plan;
 }
 
-std::shared_ptr<Plan> BoundModel::plan_on(const ModelOptions& options, const Device& device) {
+std::shared_ptr<Plan> BoundModel::plan_on(const ModelOptions& options, const Device& device,
+                                          StageObserver observer) {
   const auto* gpu = dynamic_cast<const cuda::CudaDevice*>(&device);
-  if (!gpu) return plan(options);
+  if (!gpu) return plan(options, true, std::move(observer));
   if (!gpu->gpu()->has_library() && parse_policy(options.policy) == Policy::kLibrary)
     throw cuda::machine_error("--policy library needs cuBLASLt",
                               "`tenon doctor` says where it was looked for");
   const Card card = cuda::card_at_hand(gpu->gpu()->gpu());
-  return plan(options, gpu->gpu()->has_library(), {}, &card);
+  return plan(options, gpu->gpu()->has_library(), std::move(observer), &card);
+}
+
+std::shared_ptr<Plan> BoundModel::plan_to_show(const ModelOptions& options, StageObserver observer) {
+  if (options.device == "auto") return plan(options, true, std::move(observer));
+  return plan_on(options, *make_device(options.device), std::move(observer));
 }
 
 void print_notes(const ModelOptions& options, const std::vector<std::string>& notes) {

@@ -45,7 +45,10 @@ struct BoundModel {
   std::shared_ptr<Plan> plan(const ModelOptions& options, bool library_at_hand = true,
                              StageObserver observer = {}, const Card* at_hand = nullptr);
   /// The plan that a device runs: for the GPU at hand unless --target says otherwise.
-  std::shared_ptr<Plan> plan_on(const ModelOptions& options, const Device& device);
+  std::shared_ptr<Plan> plan_on(const ModelOptions& options, const Device& device,
+                                StageObserver observer = {});
+  /// The plan to look at, not to run: for --target, or for the GPU that --device names.
+  std::shared_ptr<Plan> plan_to_show(const ModelOptions& options, StageObserver observer = {});
 };
 
 /// Prints `notes` to standard error unless quiet.

@@ -16,14 +16,14 @@ void add_tensor_options(CLI::App& command, TensorOptions& options) {
   command.add_option("--seed", options.seed, "of the tensors that are not given")->type_name("N");
 }
 
-PlacedModel place(const ModelOptions& options, const TensorOptions& tensors) {
+PlacedModel place(const ModelOptions& options, const TensorOptions& tensors, std::shared_ptr<Device> device) {
   parse_policy(options.policy);
   GivenPaths paths;
   paths.weights = tensors.weights;
   const GivenTensors given = open_tensors(paths);
   PlacedModel placed{BoundModel::read(options), nullptr, {}, nullptr, nullptr, nullptr};
   placed.graph = placed.bound.model.build(placed.bound.dims);
-  placed.device = make_device(options.device);
+  placed.device = std::move(device);
   if (placed.device->needs_plan()) placed.plan = placed.bound.plan_on(options, *placed.device);
   placed.binding = bind_tensors(*placed.graph, given, tensors.seed, false);
   print_notes(options, placed.bound.notes);

@@ -26,6 +26,6 @@ struct TensorOptions {
 void add_tensor_options(CLI::App& command, TensorOptions& options);
 
 /// Opens the files, binds dims and tensors, plans and prepares; prints the notes.
-PlacedModel place(const ModelOptions& options, const TensorOptions& tensors);
+PlacedModel place(const ModelOptions& options, const TensorOptions& tensors, std::shared_ptr<Device> device);
 
 }  // namespace tenon::cli

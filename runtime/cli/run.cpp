@@ -26,6 +26,13 @@ Summary summary_of(const Tensor& tensor) {
   return {sum / static_cast<double>(tensor.elements()), std::sqrt(squares)};
 }
 
+// "%.6g", and "nan" without the sign that some machines give it.
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return std::isnan(value) ? "nan" : text;
+}
+
 struct Run {
   ModelOptions options;
   GivenPaths paths;
@@ -115,8 +122,8 @@ std::string Run::text() const {
   for (size_t i = 0; i < result.outputs.size(); ++i) {
     const Tensor& tensor = result.outputs[i];
     Summary summary = summary_of(tensor);
-    std::snprintf(line, sizeof line, "  mean %.6g  l2 %.6g", summary.mean, summary.l2);
-    text += "  " + session->graph().outputs()[i].name + "  " + type_text(tensor) + line;
+    text += "  " + session->graph().outputs()[i].name + "  " + type_text(tensor) + "  mean " +
+            number_text(summary.mean) + "  l2 " + number_text(summary.l2);
     if (check) {
       std::snprintf(line, sizeof line, "  error %.3g (tolerance %.3g): %s", checks[i].error,
                     checks[i].tolerance, checks[i].passed() ? "passed" : "FAILED");

@@ -144,6 +144,64 @@ TEST_CASE("[policy] of a site beats the cost model; a pin takes a config by name
     if (product(choice.region)) CHECK(choice.region.nodes.size() == 1);
 }
 
+TEST_CASE("an entry of [policy] that steers nothing is an error with its place and the nearest name") {
+  auto graph = build(kGelu);
+  Setup setup(1, 9.5);
+  auto file = std::make_shared<const SourceFile>(SourceFile{"m.toml", "\"mlp.in\" = 1\n"});
+  auto error_of = [&](const char* pattern, const char* choice) -> std::string {
+    PolicyEntry entry{pattern, choice, {file, 1, 1, 8}};
+    setup.options.site_policy = entry;
+    try {
+      setup.run(*graph);
+    } catch (const Error& error) {
+      CHECK(error.status() == Status::kBadInput);
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(error_of("mlp.in", "libary") ==
+        "m.toml:1:1: error: [policy]: 'libary' is neither library, fused, unfused nor a config at mlp.in "
+        "with these dims\n"
+        "  1 | \"mlp.in\" = 1\n    | ^~~~~~~~\n  hint: did you mean 'library'?\n");
+  CHECK(llvm::StringRef(error_of("mlp.in", "gem-config")).contains("did you mean 'gemm-config'?"));
+  CHECK(llvm::StringRef(error_of("mpl.in", "library")).contains("no site matches 'mpl.in'"));
+  CHECK(llvm::StringRef(error_of("mpl.in", "library")).contains("did you mean 'mlp.in'?"));
+  CHECK(error_of("mlp.in", "gemm-config") == "");
+}
+
+TEST_CASE("a pin binds the matching sites that know its config and leaves the others alone") {
+  auto graph = build("'h = gelu(x @ w + b)', 'y = h @ w'");
+  Setup setup(1, 9.5);
+  PricedFamily last("last", "generated", [](const Region& region) {
+    return region.site == "mlp.out" && region.nodes.size() == 1 ? 100.0 : -1;
+  });
+  PolicyEntry pin{"mlp", "last-config", {}};
+  setup.options.site_policy = pin;
+  const KernelFamily* all[] = {&setup.generated, &setup.library, &setup.rest, &last};
+  Selection selection = select(propose_fusions(*graph), all, setup.target, Facts(), setup.options);
+  REQUIRE(selection.choices.size() == 2);
+  CHECK(selection.choices[0].region.note == "product + add + gelu");
+  CHECK(selection.choices[1].candidate().config == "last-config");
+}
+
+TEST_CASE("the reason names a rival that could run, or why it could not") {
+  auto graph = build(kGelu);
+  Setup setup(50, 9.5);
+  setup.options.policy = Policy::kFused;
+  Selection selection = setup.run(*graph);
+  CHECK(selection.choices[0].why == "the only candidate");
+  PolicyEntry unfused{"mlp", "unfused", {}};
+  setup.options.site_policy = unfused;
+  setup.options.policy = Policy::kAuto;
+  CHECK(setup.run(*graph).choices[0].why == "9.50 us against 10.5 us of generated gemm-config");
+  PolicyEntry fused{"mlp", "fused", {}};
+  setup.options.site_policy = fused;
+  Setup bare(-1, 9.5);
+  bare.options.site_policy = fused;
+  CHECK(bare.run(*graph).choices[0].why ==
+        "10.5 us against 9.50 us of cublaslt cublaslt-config: [policy] takes generated kernels at this site");
+}
+
 TEST_CASE("repetitions of a block share decisions, and the choice is the same in each") {
   auto graph = build("'y = repeat(layer, 5, x)'",
                      "[block.layer]\nargs = ['x']\nreturns = ['x']\nbody = ['x = gelu(x @ w + b)']\n"

@@ -5,6 +5,13 @@
 
 using namespace tenon;
 
+TEST_CASE("a site and its patterns without repetitions; the patterns that mean a site") {
+  CHECK(without_repetitions("layer.3.mlp.in") == "layer.mlp.in");
+  CHECK(without_repetitions("layer.*.mlp") == "layer.mlp");
+  CHECK(without_repetitions("layer.attn.qkv.2") == "layer.attn.qkv.2");
+  CHECK(patterns_of("layer.3.mlp.in") == std::set<std::string>{"layer", "layer.*.mlp", "layer.*.mlp.in"});
+}
+
 TEST_CASE("a pattern matches a site or a part of it before a dot") {
   CHECK(site_matches("layer.*.mlp", "layer.3.mlp.in"));
   CHECK(site_matches("layer.*.mlp", "layer.3.mlp"));

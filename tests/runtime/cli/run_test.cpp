@@ -78,6 +78,36 @@ TEST_CASE("--json prints one document; --outputs writes what it describes") {
   CHECK(*json::parse(text_of_file(folder.file("r.json")))["model"].string() == "ffn");
 }
 
+TEST_CASE("explain --over is one document with a plan for each value") {
+  TemporaryFolder folder;
+  Outcome outcome = tenon(folder, "explain " + kFfn + "--over T=1..3 --json -");
+  CHECK(outcome.status == 0);
+  json::Value document = json::parse(outcome.out);
+  CHECK(*document["over"].string() == "T");
+  REQUIRE(document["plans"].array()->size() == 3);
+  for (int i = 0; i < 3; ++i) CHECK((*document["plans"].array())[i]["dims"]["T"].integer() == i + 1);
+}
+
+TEST_CASE("means of nothing and of NaN are said as such") {
+  TemporaryFolder folder;
+  std::string model = folder.write("m.toml", R"(tenon = 1
+[model]
+name = "m"
+dtype = "f32"
+[inputs]
+x = { shape = [0, 4] }
+[graph]
+body = ['y = mean(x, axis=0)', 'z = exp(x)']
+outputs = ["y", "z"]
+)");
+  Outcome outcome = tenon(folder, "run " + model + " --device cpu --json -");
+  json::Value document = json::parse(outcome.out);
+  CHECK(std::holds_alternative<std::nullptr_t>((*document["outputs"].array())[0]["l2"].held));
+  outcome = tenon(folder, "run " + model + " --device cpu");
+  CHECK(has(outcome.out, "  y  f32[4]  mean nan  l2 nan\n"));
+  CHECK(has(outcome.out, "  z  f32[0, 4]  mean nan  l2 0\n"));
+}
+
 TEST_CASE("inputs from npy and safetensors bind the dims") {
   TemporaryFolder folder;
   std::string npy =
@@ -117,6 +147,12 @@ TEST_CASE("bad usage and bad input exit 2, what is not there exits 3, and say wh
         {"run " + kFfn + "--locked", 3, "not there yet"},
         {"run " + kFfn + "--device emulator", 3, "not there yet"},
         {"tune x.toml", 3, "not there yet"},
+        {"run " + kFfn + "--no-such-flag", 2, "error: The following argument was not expected"},
+        {"check " + kFfn, 3, "error: cpu ("},
+        {"inspect " + kFfn + "--device gpu", 2, "no device 'gpu'"},
+        {"compile " + kFfn + "--device emulator -o " + folder.file("kernels"), 3, "not there yet"},
+        {"explain " + kFfn + "--over T=4..1", 2, "--over takes NAME=FIRST..LAST"},
+        {"explain " + kFfn + "--dim T=1 mlp.outt", 2, "did you mean 'mlp.out'?"},
         {"bensch", 2, "did you mean 'bench'?"}}) {
     CAPTURE(c.arguments);
     // A second --device wins nothing: the flag is given once.
