@@ -1,5 +1,6 @@
 // cpu_device.cpp: the walk over a graph: each value leaves after its last use; caches are written in place.
 #include "runtime/cpu/cpu_device.h"
+#include "passes/pipeline.h"
 
 #include <cassert>
 #include <chrono>
@@ -116,8 +117,12 @@ std::string name_in(const Node& node) { return node.attributes.string("name").st
 
 class CpuProgram : public Program {
  public:
+  /// Runs the rewritten graph: what a model spells out in primitives (attention above all) runs as the short form does.
   CpuProgram(const Graph& graph, std::shared_ptr<CpuResidents> residents)
-      : graph_(graph), residents_(std::move(residents)) {}
+      : rewritten_(graph.clone()), graph_(*rewritten_), residents_(std::move(residents)) {
+    Remarks remarks;
+    run_pipeline(*rewritten_, remarks);
+  }
 
   RunResult run(const TensorMap& inputs) override {
     auto start = std::chrono::steady_clock::now();
@@ -153,6 +158,7 @@ class CpuProgram : public Program {
     for (auto& [name, tensor] : fresh) residents_->states[name] = std::move(tensor);
   }
 
+  std::unique_ptr<Graph> rewritten_;
   const Graph& graph_;
   std::shared_ptr<CpuResidents> residents_;
 };
