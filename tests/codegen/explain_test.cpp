@@ -45,7 +45,7 @@ TEST_CASE("explain tells target, totals, the choice at each site, its terms, and
   CHECK(has(text, "m on NVIDIA H200 SXM 141 GB (sm_90a)\n  2 launches of 2 distinct kernels, "));
   CHECK(has(text, "  unfused: 5 launches, "));
   CHECK(has(text, "not calibrated: a generated product must beat the library by more than 10 %"));
-  CHECK(has(text, "mlp.out: product + add\n    at      m.toml:13\n    chosen  "));
+  CHECK(has(text, "mlp.out: product + add\n    at      m.toml:12\n    chosen  "));
   CHECK(has(text, " us   a kernel boundary\n"));
   CHECK(has(text, "    because "));
   CHECK(has(text, "    lost    "));
