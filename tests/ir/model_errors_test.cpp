@@ -304,6 +304,9 @@ TEST_CASE("what is no TOML is reported alone, and so is another version") {
   CHECK(std::string(parse_error(std::string("tenon = 1\nx = 'a\0b'\n", 20)).what())
             .find("m.toml:2:7: error: not TOML") == 0);
   CHECK(std::string(parse_error("tenon = 1\nx = '\xff'\n").what()).find("m.toml:2:") == 0);
+  CHECK(std::string(parse_error("tenon = 1\n\u00e9 = 3\n").what()).find("m.toml:2:1: error: not TOML") == 0);
+  CHECK(std::string(parse_error("tenon = 1\nx = 3 \u00e9\n").what()).find("m.toml:2:7: error: not TOML") ==
+        0);
 }
 
 TEST_CASE("states are written by cache alone, once") {
