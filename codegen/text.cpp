@@ -90,13 +90,13 @@ void print_head(Text& text, llvm::StringRef name, const Region& region, llvm::St
   for (const Node& node : region.body->nodes()) {
     if (node.op() == Op::kParameter || (node.op() == Op::kConstant && is_scalar_constant(node.result())))
       continue;
-    std::string line = "//   " + print(node, names);
-    if (node.location.known()) {
-      line.resize(std::max(line.size() + 2, kPlaceColumn), ' ');
-      line += escaped(llvm::sys::path::filename(node.location.file->name)) + ":" +
+    std::string line = "//   " + print(node, names), where;
+    if (node.location.known())
+      where = escaped(llvm::sys::path::filename(node.location.file->name)) + ":" +
               std::to_string(node.location.line);
-    }
-    text.line(line);
+    if (is_packed(node.result())) where += where.empty() ? "once, at load" : "  once, at load";
+    if (!where.empty()) line.resize(std::max(line.size() + 2, kPlaceColumn), ' ');
+    text.line(line + where);
   }
   text.line("// family " + family + "  target " + target.card.arch + "  " + config);
 }

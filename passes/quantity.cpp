@@ -22,6 +22,7 @@ std::string tell_metric(double count, const char* unit) {
 }  // namespace
 
 std::string tell_us(double us) {
+  if (us >= 1e6) return tell(us / 1e6, "s", 2);
   if (us >= 1000) return tell(us / 1000, "ms", 2);
   return tell(us, "us", us < 10 ? 2 : us < 100 ? 1 : 0);
 }

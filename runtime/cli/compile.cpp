@@ -5,6 +5,7 @@
 #include "codegen/embedded.h"
 #include "codegen/plan_json.h"
 #include "ir/diagnostics.h"
+#include "passes/quantity.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cuda/machine.h"
@@ -56,7 +57,9 @@ struct Compile {
   void report(const Plan& plan, llvm::ArrayRef<KernelReport> reports,
               llvm::ArrayRef<cuda::CompiledKernel> compiled, llvm::ArrayRef<int> compiled_of) const {
     if (options.quiet) return;
-    std::printf("%zu kernels for %s in %s\n", compiled.size(), plan.target.card.arch.c_str(), folder.c_str());
+    std::printf("%s for %s in %s\n",
+                tell_count(static_cast<int64_t>(compiled.size()), "kernel", "kernels").c_str(),
+                plan.target.card.arch.c_str(), folder.c_str());
     for (size_t i = 0; i < plan.kernels.size(); ++i) {
       const Kernel& kernel = plan.kernels[i];
       if (compiled_of[i] < 0) {

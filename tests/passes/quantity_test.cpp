@@ -11,6 +11,7 @@ TEST_CASE("times, sizes and counts have a unit and three digits") {
   CHECK(tell_us(95.46) == "95.5 us");
   CHECK(tell_us(622.4) == "622 us");
   CHECK(tell_us(2793) == "2.79 ms");
+  CHECK(tell_us(10788530) == "10.79 s");
   CHECK(tell_bytes(12) == "12 B");
   CHECK(tell_bytes(8192) == "8.2 kB");
   CHECK(tell_bytes(134e6) == "134 MB");
