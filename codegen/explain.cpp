@@ -119,6 +119,27 @@ std::string summary(const Plan& plan) {
   return text + "\n";
 }
 
+// Near misses, each once for all repetitions of its site.
+std::string near_misses(const Plan& plan, llvm::StringRef site) {
+  std::vector<std::pair<std::string, int>> lines;
+  for (const SiteNotFused& miss : plan.selection.not_fused) {
+    const std::string where = without_repetitions(miss.site);
+    if (!site.empty() && !asked_for(site, where)) continue;
+    std::string line = where +
+                       (miss.location.known() ? " (line " + std::to_string(miss.location.line) + ")" : "") +
+                       ": " + miss.pattern + ": " + miss.reason;
+    auto known = llvm::find_if(lines, [&](const auto& entry) { return entry.first == line; });
+    if (known == lines.end())
+      lines.emplace_back(std::move(line), 1);
+    else
+      ++known->second;
+  }
+  std::string text;
+  for (const auto& [line, times] : lines)
+    text += "  " + line + (times > 1 ? " (" + std::to_string(times) + " times)" : "") + "\n";
+  return text;
+}
+
 }  // namespace
 
 std::string explain(const Plan& plan, llvm::StringRef site) {
@@ -137,14 +158,8 @@ std::string explain(const Plan& plan, llvm::StringRef site) {
     throw Error("no site '" + site.str() + "'", {},
                 (near.empty() ? "" : "did you mean '" + near + "'? ") + "sites: " + all);
   }
-  std::string not_fused;
-  for (const SiteNotFused& near_miss : plan.selection.not_fused)
-    if (site.empty() || asked_for(site, without_repetitions(near_miss.site)))
-      not_fused +=
-          "  " + near_miss.site +
-          (near_miss.location.known() ? " (line " + std::to_string(near_miss.location.line) + ")" : "") +
-          ": " + near_miss.pattern + ": " + near_miss.reason + "\n";
-  if (!not_fused.empty()) text += "not fused:\n" + not_fused;
+  const std::string misses = near_misses(plan, site);
+  if (!misses.empty()) text += "not fused:\n" + misses;
   return text;
 }
 

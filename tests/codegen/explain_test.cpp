@@ -76,3 +76,17 @@ TEST_CASE("a rule of [policy] that decided is told as the reason") {
   auto plan = plan_of(ffn("[policy]\n\"mlp.in\" = \"fused\"\n"));
   CHECK(has(explain(*plan, "mlp.in"), "[policy] takes generated kernels at this site"));
 }
+
+TEST_CASE("a near miss is told once for all repetitions of its site") {
+  auto plan = plan_of(
+      "tenon = 1\n[model]\nname = \"m\"\ndtype = \"bf16\"\n[inputs]\nx = { shape = [64, 64] "
+      "}\n[block.layer]\n"
+      "args = ['x']\nreturns = ['x']\n"
+      "body = ['n = rmsnorm(x)', 'x = n + n @ w']\n[block.layer.weights]\nw = { shape = [64, 64] }\n"
+      "[graph]\nbody = ['z = repeat(layer, 3, x)']\noutputs = [\"z\"]\n");
+  REQUIRE(plan->selection.not_fused.size() == 3);
+  const std::string text = explain(*plan);
+  CHECK(has(text, "not fused:\n  layer.n (line 10): norm + product: "));
+  CHECK(has(text, " (3 times)\n"));
+  CHECK(text.find("layer.1") == std::string::npos);
+}
