@@ -75,6 +75,12 @@ extern "C" __attribute__((visibility("default"))) const unsigned long* tenon_par
 )";
 }
 
+// The same in every build of Tenon. Traps, where a GPU would fault or give garbage: misaligned vectors,
+// indices beyond an array, bad shifts, signed overflow.
+constexpr const char* kFlags =
+    " -std=c++20 -O1 -w -fPIC -shared -ffp-contract=off -fno-strict-aliasing -fvisibility=hidden"
+    " -fsanitize=alignment,bounds,shift,signed-integer-overflow -fsanitize-undefined-trap-on-error";
+
 // A name for the compiled text that changes with whatever it may include.
 std::string cache_key(const std::string& text) {
   static const std::string headers = [] {
@@ -83,7 +89,7 @@ std::string cache_key(const std::string& text) {
       for (const auto& entry : fs::recursive_directory_iterator(folder))
         if (entry.is_regular_file() && entry.path().extension() != ".cpp") files.push_back(entry.path());
     std::sort(files.begin(), files.end());
-    std::string all = compiler();
+    std::string all = compiler() + kFlags;
     for (const fs::path& file : files) all += read(file);
     return all;
   }();
@@ -94,12 +100,6 @@ std::string cache_key(const std::string& text) {
   out << std::hex << hash;
   return out.str();
 }
-
-// Traps, where a GPU would fault or give garbage: misaligned vectors, indices beyond an array, bad shifts,
-// signed overflow.
-constexpr const char* kFlags =
-    " -std=c++20 -O1 -w -fPIC -shared -ffp-contract=off -fno-strict-aliasing -fvisibility=hidden"
-    " -fsanitize=alignment,bounds,shift,signed-integer-overflow -fsanitize-undefined-trap-on-error";
 
 fs::path compile(const std::string& text, const std::string& name) {
   fs::create_directories(kCache);
