@@ -19,7 +19,7 @@ struct OutputCheck {
 /// runs a second time with every value rounded to its declared type, which is what an unfused run with perfect
 /// kernels gives; four times that run's own error is allowed, and 8 u sqrt(K) for sums of K terms in f32 (u =
 /// 2^-24; the errors of a sum's terms add like a random walk). Elements that are NaN or infinite must be so
-/// in both.
+/// in both; where that second run overflowed a type's range, its infinity or NaN is right too.
 std::vector<OutputCheck> judge(const Graph& graph, const std::function<HostTensor(const Node&)>& source,
                                llvm::ArrayRef<Tensor> actual);
 
