@@ -141,11 +141,13 @@ class GemmPrinter {
     apply.open("TENON_DEVICE Vec<" + element() + vec + " operator()(const Inputs& in, int, int) const");
     IndexScope scope(fetch, parameters_, "batch", "row", "depth");
     ExpressionPrinter printer(apply, names_);
+    bool runs = false;  // some operand varies along k; none does where k is 1
     for (const Node* node : problem_.head) {
       for (const Value* operand : node->operands()) {
         if (is_uniform(operand) || printer.bound(operand)) continue;
         bool is_run;
         const std::string load = load_text(operand, map, run, parameters_, scope, is_run);
+        runs |= is_run;
         const std::string type = compute_type(operand->type().dtype).str(), field = names_(operand);
         inputs.line((is_run ? "Vec<" + type + vec : type) + " " + field + ";");
         fetch.line("in." + field + " = " + load + ";");
@@ -156,7 +158,8 @@ class GemmPrinter {
     inputs.close(";");
     fetch.line("return in;");
     fetch.close();
-    apply.line("return cast<" + element() + ">(" + printer(problem_.a.value) + ");");
+    const std::string result = "cast<" + element() + ">(" + printer(problem_.a.value) + ")";
+    apply.line("return " + (runs ? result : "splat<" + std::to_string(elements) + ">(" + result + ")") + ";");
     apply.close();
     text.line("using Element = " + element() + ";");
     text.append(inputs);

@@ -146,6 +146,14 @@ TEST_CASE("elementwise ops before a product are its head") {
                check(region, "32x128", 0.02));  // the head is rounded on its way to shared memory
 }
 
+TEST_CASE("a head over one element a row is spread over its chunk") {
+  Site site;
+  Value* h = site.op(Op::kExp, {site.input("x", kBf16, {Dim(21, "T"), 1})});
+  Value* y = site.builder.matmul(h, site.weight("w", kBf16, {1, 40}));
+  const Region region = site.region(Pattern::kProduct, {y});
+  CHECK(check(region, "32x128", 0.02).find("return splat<8>(cast<bf16>(") != std::string::npos);
+}
+
 TEST_CASE("a norm folded into a product takes its statistics from the tiles") {
   for (const Op norm : {Op::kRmsnorm, Op::kLayernorm}) {
     Site site;
