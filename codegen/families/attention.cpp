@@ -79,7 +79,7 @@ struct Costing {
     if (division.steps == 0) return 1;
     const double mean_block = division.steps / division.blocks;
     const double per_sm = division.steps / card.sms;
-    const double waves = double((division.blocks + card.sms - 1) / card.sms);
+    const int64_t waves = (division.blocks + card.sms - 1) / card.sms;
     // Equal blocks come in waves; unequal ones, the longest first, even out to about half a block.
     const double busiest =
         site.causal ? std::max(per_sm + mean_block / 2, double(division.longest)) : waves * mean_block;
