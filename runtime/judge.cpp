@@ -24,6 +24,18 @@ int64_t longest_sum(const Graph& graph) {
   return longest;
 }
 
+/// What a value's own error `relative` can become where the graph rounds it to a narrower type on the way: elements that lie as near
+/// to a rounding boundary go the other way. Of spacing 2u, a part relative / 2u of the elements does, by 2u each: sqrt(2u relative)
+/// in the norm.
+double flipped_roundings(const Graph& graph, double relative) {
+  double narrowest = 0;
+  for (const Node& node : graph.nodes())
+    if (node.op() == Op::kCast && is_float(node.type().dtype) && is_float(node.operand(0)->type().dtype))
+      if (double u = unit_roundoff(node.type().dtype); u > unit_roundoff(node.operand(0)->type().dtype))
+        narrowest = std::max(narrowest, u);
+  return std::sqrt(2 * narrowest * relative);
+}
+
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
 /// ||actual - expected|| / ||expected|| over finite elements; infinity where others differ, unless `rounded` left
@@ -50,6 +62,7 @@ std::vector<OutputCheck> judge(const Graph& graph, const std::function<HostTenso
                                llvm::ArrayRef<Tensor> actual) {
   Evaluation exact = evaluate(graph, source), declared = evaluate(graph, source, Rounding::kDeclared);
   double floor = 8 * unit_roundoff(DType::kF32) * std::sqrt(static_cast<double>(longest_sum(graph)));
+  floor += flipped_roundings(graph, floor);
   std::vector<OutputCheck> checks;
   for (size_t i = 0; i < exact.outputs.size(); ++i) {
     const HostTensor &expected = exact.outputs[i], &rounded = declared.outputs[i];

@@ -7,12 +7,15 @@ set -euo pipefail
 
 fail() { printf 'gpu.sh: %s\n' "$*" >&2; exit 1; }
 
-# What --run checks and times: model, --dim values, policy.
-subjects=(
-  "ffn T=512 auto" "ffn T=4096 fused" "ffn T=4096 library"
-  "attention_primitives T=2048 fused"
-  "gpt2 T=512 auto" "gpt2 T=512 fused"
-  "llama-3.2-1b T=512 auto" "llama-3.2-1b T=512 fused" "llama-3.2-1b T=1 fused"
+# What is checked kernel by kernel, at lengths that the f64 evaluator takes seconds for, and what is timed.
+checked=(
+  "ffn T=512 auto" "ffn T=512 fused" "ffn T=512 library" "attention_primitives T=300 fused" "minilm T=12 fused"
+  "gpt2 T=48 auto" "gpt2 T=48 fused" "qwen2.5-0.5b T=5 fused" "llama-3.2-1b T=5 auto" "llama-3.2-1b T=5 fused"
+)
+timed=(
+  "ffn T=4096 auto" "ffn T=4096 fused" "attention_primitives T=2048 fused" "attention_primitives T=4096 fused"
+  "gpt2 T=512 auto" "gpt2 T=512 fused" "llama-3.2-1b T=512 auto" "llama-3.2-1b T=512 fused"
+  "llama-3.2-1b T=1 auto" "llama-3.2-1b T=1 fused" "llama-3.2-1b T=1 library"
 )
 limit_mb=60
 
@@ -67,8 +70,21 @@ json_of() {
   printf '%s' "${output:-null}"
 }
 
+# The JSON of a command for each "MODEL DIM POLICY".
+each() {
+  local command=$1 entry model dim policy separator=""
+  shift
+  for entry in "$@"; do
+    read -r model dim policy <<<"$entry"
+    echo "$command $entry" >&2
+    printf '%s\n  {"model": "%s", "dim": "%s", "policy": "%s", "%s": %s}' "$separator" "$model" "$dim" "$policy" "$command" \
+      "$(json_of bin/tenon "$command" "examples/models/$model.toml" --dim "$dim" --policy "$policy" --device cuda)"
+    separator=,
+  done
+}
+
 run() {
-  local target entry model dim policy separator="" tests_failed=0 summary
+  local target tests_failed=0 summary
   [ -f "$1/payload.tar.gz" ] || fail "$1 is no folder that gpu.sh --pack made"
   target=$(cd "$1" && pwd)
   work=$(mktemp -d)
@@ -83,15 +99,10 @@ run() {
   [ "$tests_failed" -eq 0 ] || touch "$work/failed"
   summary=$(sed -n 's/.*test cases: *\([0-9]*\) | *\([0-9]*\) passed | *\([0-9]*\) failed.*/{"passed": \2, "failed": \3}/p' tests.log)
   {
-    printf '{"doctor": %s,\n "tests": %s,\n "models": [' "$(json_of bin/tenon doctor)" "${summary:-null}"
-    for entry in "${subjects[@]}"; do
-      read -r model dim policy <<<"$entry"
-      echo "$model $dim $policy" >&2
-      local arguments=("examples/models/$model.toml" --dim "$dim" --policy "$policy" --device cuda)
-      printf '%s\n  {"model": "%s", "dim": "%s", "policy": "%s",\n   "check": %s,\n   "bench": %s}' "$separator" "$model" "$dim" "$policy" \
-        "$(json_of bin/tenon check "${arguments[@]}")" "$(json_of bin/tenon bench "${arguments[@]}")"
-      separator=,
-    done
+    printf '{"doctor": %s,\n "tests": %s,\n "checks": [' "$(json_of bin/tenon doctor)" "${summary:-null}"
+    each check "${checked[@]}"
+    printf '\n ],\n "timings": ['
+    each bench "${timed[@]}"
     printf '\n ]}\n'
   } >"$target/gpu.json"
   echo "$target/gpu.json"
