@@ -1,11 +1,15 @@
 // syntax.h: a PTX module as a tree of plain structs, all names resolved: what the parser makes and the decoder
-// reads. Nothing here knows what an opcode means.
+// reads. Nothing here knows what an opcode means. Every llvm::StringRef points into the text that Module::source
+// (or Module::debug_strings) owns: it lives as long as the module or any copy of it.
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "ir/location.h"
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "runtime/emulator/ptx/type.h"
 
@@ -18,14 +22,14 @@ enum class Space : uint8_t { kNone, kGeneric, kGlobal, kShared, kLocal, kConst, 
 struct SourcePlace {
   int file = 0, line = 0, column = 0;
   int inlined_at = -1;
-  std::string function;
+  llvm::StringRef function;
 };
 
 /// A word of a variable's initialiser: a number, or the address of another variable plus it.
 struct InitialValue {
   uint64_t bits = 0;
-  std::string symbol;    ///< "" for a number
-  bool generic = false;  ///< generic(symbol)
+  llvm::StringRef symbol;  ///< "" for a number
+  bool generic = false;    ///< generic(symbol)
 };
 
 /// A variable of a module (.global, .const, .shared) or of a function (.shared, .local, .param).
@@ -41,9 +45,10 @@ struct Variable {
   int line = 0;
 };
 
-/// Registers of a function are numbered; scopes that redeclare a name make another register.
+/// Registers of a function are numbered in the order of their first use (a declared register that nothing uses
+/// has no number); scopes that redeclare a name make another register.
 struct Register {
-  std::string name;
+  llvm::StringRef name;
   Type type = Type::kB32;
 };
 
@@ -58,7 +63,7 @@ struct Operand {
     kPair,      ///< p|q: elements
     kTuple,     ///< (a, b) of a call: elements
     kLabel,     ///< `index` of the instruction that it names, in Function::body (body.size() at its end)
-    kFunction,  ///< a called function: `name`
+    kFunction,  ///< a called function: `name`, `index` in Module::functions
     kSink,      ///< _
   };
   /// Of a number: how it was written.
@@ -72,14 +77,15 @@ struct Operand {
   /// For kVariable: its index, in Function::variables where `local`, else in Module::variables.
   int variable = -1;
   bool local = false;
-  std::string name;
+  llvm::StringRef name;
   std::vector<Operand> elements;
   /// For [tensorMap, {x, y}]: the coordinates are elements[1], a vector.
 };
 
 struct Instruction {
-  std::string opcode;                  ///< the part before the first dot: "mma"
-  std::vector<std::string> modifiers;  ///< ".sync.aligned.m16n8k16" as "sync", "aligned", "m16n8k16"
+  llvm::StringRef text;    ///< as written, operands left out: "mma.sync.aligned.m16n8k16"
+  llvm::StringRef opcode;  ///< the part before the first dot: "mma"
+  llvm::SmallVector<llvm::StringRef, 4> modifiers;  ///< the others: "sync", "aligned", "m16n8k16"
   std::vector<Operand> operands;
   int guard = -1;  ///< predicate register, -1: none
   bool guard_negated = false;
@@ -94,9 +100,10 @@ struct Function {
   std::vector<Variable> variables;
   std::vector<Register> registers;
   std::vector<Instruction> body;
-  /// .branchtargets lists by label name are kept as the operands of brx.idx itself.
+  /// brx.idx holds its .branchtargets list itself: operands[1] is a kVector of labels.
   std::array<int, 3> max_threads = {0, 0, 0}, required_threads = {0, 0, 0}, required_cluster = {0, 0, 0};
   int min_blocks = 0, max_registers = 0;
+  bool explicit_cluster = false;  ///< a launch must name its cluster, or required_cluster does
   int line = 0;
 };
 
@@ -108,7 +115,10 @@ struct Module {
   std::vector<SourcePlace> places;
   std::vector<Variable> variables;
   std::vector<Function> functions;
-  std::vector<std::string> lines;  ///< the text, for reports: lines[n - 1] is line n
+  std::vector<llvm::StringRef> lines;        ///< the text, for reports: lines[n - 1] is line n
+  std::shared_ptr<const SourceFile> source;  ///< the whole text; for tenon::Location
+  std::shared_ptr<const std::string>
+      debug_strings;  ///< .debug_str, which holds the names of inlined functions
 
   const Function* find(llvm::StringRef function) const;
 };
