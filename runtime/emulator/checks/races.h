@@ -1,0 +1,72 @@
+// races.h: vector clocks over shared memory: accesses that nothing orders, and generic writes that the async proxy
+// reads without a fence. (Flanagan, Freund: FastTrack, PLDI 2009, for the representation of epochs.)
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace tenon::emulator {
+
+/// Who may touch shared memory with no order among themselves, in the blocks of one cluster. For block b of the cluster
+/// with `warps` warps: each warp's own loads and stores (generic proxy), each warp's copy engine (cp.async: generic; bulk
+/// and tensor copies: async proxy), each warpgroup's wgmma engine (async proxy).
+using Agent = int32_t;
+struct Agents {
+  int warps = 1, blocks = 1;
+  int per_block() const { return 3 * warps + (warps + 3) / 4; }
+  int count() const { return blocks * per_block(); }
+  Agent warp(int block, int w) const { return block * per_block() + w; }
+  Agent copies(int block, int w) const { return block * per_block() + warps + w; }  ///< cp.async
+  Agent tensor(int block, int w) const {
+    return block * per_block() + 2 * warps + w;
+  }  ///< bulk and tensor copies
+  Agent wgmma(int block, int group) const { return block * per_block() + 3 * warps + group; }
+};
+
+/// By agent: up to which of its steps something has happened before.
+using VectorClock = std::vector<uint32_t>;
+
+/// Where an access came from, for the report: an op, and the warp and lane that issued it.
+struct RaceSite {
+  int op = -1, warp = -1, lane = -1;
+};
+struct Race {
+  RaceSite before, now;
+  uint32_t address = 0;
+  Agent agent_before = -1, agent_now = -1;
+  enum Kind : uint8_t { kWriteWrite, kReadWrite, kWriteRead, kMissingProxyFence } kind = kWriteWrite;
+};
+
+/// One for the blocks of a cluster. Granule: 4 bytes. All ordering that instructions give is told to it.
+class RaceDetector {
+ public:
+  RaceDetector(Agents agents, int64_t shared_bytes);
+  ~RaceDetector();
+  const Agents& agents() const { return agents_; }
+  void reset();  ///< for the next blocks: memory and clocks
+
+  /// An access to block `block`'s shared memory at `address` (relative to kSharedBase). True: no race; otherwise `race`
+  /// says which. `async` : through the async proxy. Atomics are ordered among themselves and race with plain accesses.
+  bool read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site, Race& race);
+  bool write(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site, Race& race);
+  bool atomic(Agent agent, int block, uint32_t address, uint32_t bytes, RaceSite site, Race& race);
+
+  /// What `agent` has done and seen, to be given to another (an mbarrier's phase, a commit group); its own clock moves on.
+  VectorClock release(Agent agent);
+  /// `agent` goes on after all of `clock`.
+  void acquire(Agent agent, const VectorClock& clock);
+  static void join(VectorClock& into, const VectorClock& clock);
+  /// A barrier: all go on after all.
+  void barrier(const std::vector<Agent>& agents);
+  /// An engine starts work that an agent issued: the engine goes on after the issuer's program order so far.
+  void issue(Agent engine, Agent issuer);
+  /// fence.proxy.async: generic writes that happened before the fence are visible to the async proxy in what follows it.
+  void fence_proxy(Agent agent);
+
+ private:
+  struct State;
+  Agents agents_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tenon::emulator

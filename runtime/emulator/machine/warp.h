@@ -1,0 +1,108 @@
+// warp.h: 32 lanes that execute together: their registers, and the groups into which divergence splits them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/emulator/machine/meter.h"
+#include "runtime/emulator/program/op.h"
+
+namespace tenon::emulator {
+
+class Block;
+struct Launch;
+struct AsyncState;  // instructions/async_state.h: open copy groups, wgmma groups in flight
+
+/// Lanes at one place. A warp has one group when it is converged.
+struct LaneGroup {
+  int32_t pc = 0;
+  LaneMask lanes = 0;
+  bool parked = false;         ///< at a collective, or waiting: run the others first
+  uint64_t ticket = 0;         ///< of a wait in progress (a barrier's generation); 0: none
+  std::vector<int32_t> calls;  ///< return addresses
+};
+
+class Warp {
+ public:
+  Warp(Block& block, int index);
+  ~Warp();
+  Warp(const Warp&) = delete;
+  Warp& operator=(const Warp&) = delete;
+
+  // --- registers (the hot part)
+  static constexpr int kUnitBytes = 128;
+  template <class T>
+  T* lanes(Slot slot) {  ///< to write
+    return reinterpret_cast<T*>(file_ + static_cast<ptrdiff_t>(slot) * kUnitBytes);
+  }
+  template <class T>
+  const T* lanes(Slot slot) const {  ///< to read; a constant has the same layout, every lane alike
+    const std::byte* base = slot < 0 ? pool_ : file_;
+    return reinterpret_cast<const T*>(base + static_cast<ptrdiff_t>(slot < 0 ? ~slot : slot) * kUnitBytes);
+  }
+  LaneMask poison(Slot slot) const { return slot < 0 ? 0 : poison_[slot]; }
+  void set_poison(Slot slot, LaneMask active, LaneMask poisoned) {
+    poison_[slot] = (poison_[slot] & ~active) | (poisoned & active);
+  }
+  LaneMask predicate(PredicateSlot slot) const {
+    return predicates_[slot >> 1].bits ^ (slot & 1 ? kAllLanes : 0);
+  }
+  LaneMask predicate_poison(PredicateSlot slot) const { return predicates_[slot >> 1].poison; }
+  void set_predicate(PredicateSlot slot, LaneMask active, LaneMask bits, LaneMask poisoned = 0) {
+    Predicate& p = predicates_[slot >> 1];
+    p.bits = (p.bits & ~active) | (bits & active);
+    p.poison = (p.poison & ~active) | (poisoned & active);
+  }
+
+  // --- who this is
+  Block& block() const { return block_; }
+  Launch& launch() const;
+  const Program& program() const;
+  int index() const { return index_; }
+  LaneMask existing() const { return existing_; }                ///< lanes that the block has threads for
+  LaneMask live() const { return live_; }                        ///< of them, those that have not exited
+  int thread(int lane) const { return index_ * kLanes + lane; }  ///< linear in the block
+  OpMeter& meter(const Op& op);
+  std::byte* local(int lane, uint32_t offset, int64_t bytes);  ///< null outside the thread's local memory
+  AsyncState& async();                                         ///< made when first wanted
+
+  // --- control, for handlers
+  int32_t pc() const { return groups_[current_].pc; }
+  LaneGroup& group() {
+    return groups_[current_];
+  }  ///< the running one; its lanes include those that the guard put aside
+  /// Sends `taken` of the running group to `target`, the rest to the next op.
+  Outcome branch(LaneMask taken, int32_t target);
+  Outcome exit(LaneMask lanes);
+  Outcome call(LaneMask lanes, int32_t target);
+  Outcome return_from_call(LaneMask lanes);
+  /// For collectives: true when `members` (those alive) are all in `active`. Otherwise the handler returns kRetry: the
+  /// group is parked until the others come; a member that has exited or waits elsewhere is a finding, and true is returned
+  /// so that execution goes on. In one-lane mode the lanes gather here and scatter afterwards.
+  bool converge(const Op& op, LaneMask active, LaneMask members);
+  /// Says what the running group waits for, for the report of a deadlock; the handler then returns kRetry or kYield.
+  void waits_for(std::string what);
+
+ private:
+  friend class Scheduler;
+  struct Predicate {
+    LaneMask bits = 0, poison = 0;
+  };
+
+  Block& block_;
+  int index_ = 0;
+  std::byte* file_ = nullptr;        // register_units units, aligned to 128 bytes
+  const std::byte* pool_ = nullptr;  // the launch's copy of the program's constants
+  LaneMask* poison_ = nullptr;       // by unit
+  Predicate* predicates_ = nullptr;
+  LaneMask existing_ = 0, live_ = 0;
+  std::vector<LaneGroup> groups_;
+  int current_ = 0;
+  std::unique_ptr<AsyncState> async_;
+  std::vector<std::byte> local_;    // kLanes * program.local_bytes, when first wanted
+  std::vector<std::byte> storage_;  // what file_, poison_ and predicates_ point into
+};
+
+}  // namespace tenon::emulator
