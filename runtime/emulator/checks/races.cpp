@@ -1,0 +1,245 @@
+// races.cpp: shadow memory of epochs, after FastTrack: the last write and the reads since, a granule of 4 bytes each.
+#include "runtime/emulator/checks/races.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace tenon::emulator {
+namespace {
+
+constexpr uint32_t kGranule = 4;
+constexpr Agent kNobody = 0xffff;
+
+/// One access: the agent and its clock then. `bytes` are those of the granule that it touched.
+struct Epoch {
+  uint32_t clock = 0;
+  int32_t op = -1;
+  uint16_t agent = kNobody;
+  uint8_t lane = 0;
+  uint8_t bytes : 4 = 0;
+  bool async : 1 = false;
+  bool atomic : 1 = false;
+};
+
+/// Reads since the last write are one epoch while they are ordered; from the first unordered one on they are a row of
+/// State::many, which holds the last read of every agent.
+struct Granule {
+  Epoch write, read;
+  int32_t many = -1;       // the granule's row once it had one
+  bool many_used = false;  // `read` is not enough
+};
+
+uint8_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
+  uint32_t first = granule * kGranule;
+  uint32_t low = begin > first ? begin - first : 0, high = std::min(end - first, kGranule);
+  return static_cast<uint8_t>((1u << high) - (1u << low));
+}
+
+}  // namespace
+
+/// A clock is two arrays: what happened before, and of that, which generic writes the async proxy sees.
+struct RaceDetector::State {
+  int agents = 0;
+  std::vector<VectorClock> clocks;             // by agent
+  std::vector<std::vector<Granule>> granules;  // by block
+  std::vector<Epoch> many;                     // rows of `agents`
+
+  uint32_t now(Agent agent) const { return clocks[agent][agent]; }
+  bool before(const Epoch& epoch, Agent agent) const { return epoch.clock <= clocks[agent][epoch.agent]; }
+  bool fenced(const Epoch& epoch, Agent agent) const {
+    return epoch.clock <= clocks[agent][agents + epoch.agent];
+  }
+  Epoch* row(const Granule& granule) { return many.data() + static_cast<size_t>(granule.many) * agents; }
+
+  void tick(Agent agent) { ++clocks[agent][agent]; }
+  bool after_write(const Granule& granule, const Epoch& epoch, Race::Kind kind, uint32_t address, Race& race);
+  bool after_reads(const Granule& granule, const Epoch& epoch, uint32_t address, Race& race);
+  void note_read(Granule& granule, const Epoch& epoch);
+};
+
+namespace {
+
+void fill(Race& race, Race::Kind kind, const Epoch& before, const Epoch& now, uint32_t address) {
+  race.kind = kind;
+  race.address = address;
+  race.agent_before = before.agent;
+  race.agent_now = now.agent;
+  race.before = {before.op, -1, before.lane};
+  race.now = {now.op, -1, now.lane};
+}
+
+}  // namespace
+
+bool RaceDetector::State::after_write(const Granule& granule, const Epoch& epoch, Race::Kind kind,
+                                      uint32_t address, Race& race) {
+  const Epoch& write = granule.write;
+  if (write.agent == kNobody || write.agent == epoch.agent || !(write.bytes & epoch.bytes)) return true;
+  if (write.atomic && epoch.atomic) return true;
+  if (!before(write, epoch.agent)) {
+    fill(race, kind, write, epoch, address);
+    return false;
+  }
+  if (epoch.async && !write.async && !fenced(write, epoch.agent)) {
+    fill(race, Race::kMissingProxyFence, write, epoch, address);
+    return false;
+  }
+  return true;
+}
+
+bool RaceDetector::State::after_reads(const Granule& granule, const Epoch& epoch, uint32_t address,
+                                      Race& race) {
+  auto ordered = [&](const Epoch& read) {
+    if (read.agent == kNobody || read.agent == epoch.agent || !(read.bytes & epoch.bytes)) return true;
+    if (before(read, epoch.agent)) return true;
+    fill(race, Race::kReadWrite, read, epoch, address);
+    return false;
+  };
+  if (!granule.many_used) return ordered(granule.read);
+  const Epoch* reads = row(granule);
+  return std::all_of(reads, reads + agents, ordered);
+}
+
+void RaceDetector::State::note_read(Granule& granule, const Epoch& epoch) {
+  if (granule.many_used) {
+    row(granule)[epoch.agent] = epoch;
+    return;
+  }
+  if (granule.read.agent == kNobody || granule.read.agent == epoch.agent ||
+      before(granule.read, epoch.agent)) {
+    bool same = granule.read.agent == epoch.agent && granule.read.clock == epoch.clock;
+    uint8_t bytes = epoch.bytes | (same ? granule.read.bytes : 0);
+    granule.read = epoch;
+    granule.read.bytes = bytes;
+    return;
+  }
+  if (granule.many < 0) {
+    granule.many = static_cast<int32_t>(many.size() / agents);
+    many.resize(many.size() + agents);
+  } else {
+    std::fill_n(row(granule), agents, Epoch{});
+  }
+  row(granule)[granule.read.agent] = granule.read;
+  row(granule)[epoch.agent] = epoch;
+  granule.many_used = true;
+}
+
+RaceDetector::RaceDetector(Agents agents, int64_t shared_bytes)
+    : agents_(agents), state_(std::make_unique<State>()) {
+  state_->agents = agents.count();
+  assert(state_->agents < kNobody);
+  state_->clocks.assign(agents.count(), VectorClock(2 * agents.count(), 0));
+  for (Agent agent = 0; agent < agents.count(); ++agent) state_->tick(agent);
+  state_->granules.assign(agents.blocks, std::vector<Granule>((shared_bytes + kGranule - 1) / kGranule));
+}
+
+RaceDetector::~RaceDetector() = default;
+
+// What the blocks before did happened before all that follows: no memory is touched.
+void RaceDetector::reset() {
+  State& s = *state_;
+  for (Agent agent = 0; agent < s.agents; ++agent)
+    for (Agent other = 0; other < s.agents; ++other)
+      s.clocks[agent][other] = s.clocks[agent][s.agents + other] = s.now(other);
+  for (Agent agent = 0; agent < s.agents; ++agent) s.tick(agent);
+}
+
+bool RaceDetector::read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
+                        Race& race) {
+  State& s = *state_;
+  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane),
+              0xf,          async};
+  const uint32_t end = address + bytes;
+  bool clean = true;
+  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
+    Granule& granule = s.granules[block][g];
+    epoch.bytes = bytes_within(g, address, end);
+    const Epoch& last = granule.read;
+    if (!granule.many_used && last.agent == agent && last.clock == epoch.clock &&
+        !(epoch.bytes & ~last.bytes))
+      continue;  // seen in this step, and nothing wrote since
+    if (clean) clean = s.after_write(granule, epoch, Race::kWriteRead, std::max(address, g * kGranule), race);
+    s.note_read(granule, epoch);
+  }
+  return clean;
+}
+
+bool RaceDetector::write(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
+                         Race& race) {
+  State& s = *state_;
+  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane),
+              0xf,          async};
+  const uint32_t end = address + bytes;
+  bool clean = true;
+  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
+    Granule& granule = s.granules[block][g];
+    epoch.bytes = bytes_within(g, address, end);
+    const uint32_t at = std::max(address, g * kGranule);
+    if (clean)
+      clean = s.after_write(granule, epoch, Race::kWriteWrite, at, race) &&
+              s.after_reads(granule, epoch, at, race);
+    // Bytes of one agent's step add up; otherwise the last write stands for the granule.
+    const bool same = granule.write.agent == agent && granule.write.clock == epoch.clock;
+    const uint8_t written = epoch.bytes | (same ? granule.write.bytes : 0);
+    granule.write = epoch;
+    granule.write.bytes = written;
+    granule.read = Epoch{};
+    granule.many_used = false;
+  }
+  return clean;
+}
+
+bool RaceDetector::atomic(Agent agent, int block, uint32_t address, uint32_t bytes, RaceSite site,
+                          Race& race) {
+  State& s = *state_;
+  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane), 0xf};
+  epoch.atomic = true;
+  const uint32_t end = address + bytes;
+  bool clean = true;
+  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
+    Granule& granule = s.granules[block][g];
+    epoch.bytes = bytes_within(g, address, end);
+    if (clean)
+      clean = s.after_write(granule, epoch, Race::kWriteWrite, address, race) &&
+              s.after_reads(granule, epoch, address, race);
+    granule.write = epoch;
+    granule.read = Epoch{};
+    granule.many_used = false;
+  }
+  return clean;
+}
+
+VectorClock RaceDetector::release(Agent agent) {
+  VectorClock clock = state_->clocks[agent];
+  state_->tick(agent);
+  return clock;
+}
+
+void RaceDetector::join(VectorClock& into, const VectorClock& clock) {
+  if (into.size() < clock.size()) into.resize(clock.size(), 0);
+  for (size_t i = 0; i < clock.size(); ++i) into[i] = std::max(into[i], clock[i]);
+}
+
+void RaceDetector::acquire(Agent agent, const VectorClock& clock) { join(state_->clocks[agent], clock); }
+
+void RaceDetector::barrier(const std::vector<Agent>& agents) {
+  VectorClock all;
+  for (Agent agent : agents) join(all, state_->clocks[agent]);
+  for (Agent agent : agents) {
+    state_->clocks[agent] = all;
+    state_->tick(agent);
+  }
+}
+
+void RaceDetector::issue(Agent engine, Agent issuer) {
+  join(state_->clocks[engine], state_->clocks[issuer]);
+  state_->tick(issuer);
+  state_->tick(engine);
+}
+
+void RaceDetector::fence_proxy(Agent agent) {
+  VectorClock& clock = state_->clocks[agent];
+  std::copy_n(clock.begin(), state_->agents, clock.begin() + state_->agents);
+  state_->tick(agent);
+}
+
+}  // namespace tenon::emulator

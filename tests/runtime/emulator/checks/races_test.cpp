@@ -1,0 +1,125 @@
+// The race detector told of accesses and orders by hand.
+#include "runtime/emulator/checks/races.h"
+
+#include "doctest/doctest.h"
+
+using namespace tenon::emulator;
+
+namespace {
+
+struct Watched {
+  Agents agents{.warps = 4, .blocks = 1};
+  RaceDetector races{agents, 1024};
+  Race race;
+  bool read(Agent agent, uint32_t address, uint32_t bytes = 4, bool async = false) {
+    return races.read(agent, 0, address, bytes, async, {agent, 0, 0}, race);
+  }
+  bool write(Agent agent, uint32_t address, uint32_t bytes = 4, bool async = false) {
+    return races.write(agent, 0, address, bytes, async, {agent, 0, 0}, race);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("emulator races: unordered accesses of two warps") {
+  Watched w;
+  CHECK(w.write(0, 0, 16));
+  CHECK(w.read(0, 0, 16));
+  CHECK_FALSE(w.read(1, 8));
+  CHECK(w.race.kind == Race::kWriteRead);
+  CHECK(w.race.address == 8);
+  CHECK(w.race.agent_before == 0);
+  CHECK(w.race.agent_now == 1);
+  CHECK_FALSE(w.write(2, 12));
+  CHECK(w.race.kind == Race::kWriteWrite);
+  CHECK(w.read(1, 64));
+  CHECK(w.read(2, 64));
+  CHECK_FALSE(w.write(1, 64));  // warp 2 read it
+  CHECK(w.race.kind == Race::kReadWrite);
+  CHECK(w.race.agent_before == 2);
+}
+
+TEST_CASE("emulator races: a barrier orders, and only those that were there") {
+  Watched w;
+  CHECK(w.write(0, 0));
+  w.races.barrier({0, 1});
+  CHECK(w.read(1, 0));
+  CHECK_FALSE(w.read(2, 0));
+  // A write after the barrier is not covered by it.
+  CHECK(w.write(0, 32));
+  CHECK_FALSE(w.read(1, 32));
+}
+
+TEST_CASE("emulator races: many readers are all waited for") {
+  Watched w;
+  CHECK(w.write(0, 0));
+  w.races.barrier({0, 1, 2, 3});
+  for (Agent reader : {0, 1, 2, 3}) CHECK(w.read(reader, 0));
+  w.races.barrier({0, 1, 2});
+  CHECK_FALSE(w.write(0, 0));  // warp 3 may still read
+  CHECK(w.race.agent_before == 3);
+  w.races.barrier({0, 1, 2, 3});
+  for (Agent reader : {0, 1, 2, 3}) CHECK(w.read(reader, 0));
+  w.races.barrier({0, 1, 2, 3});
+  CHECK(w.write(0, 0));
+}
+
+TEST_CASE("emulator races: bytes of one word that different warps write are no race") {
+  Watched w;
+  CHECK(w.write(0, 0, 2));
+  CHECK(w.write(1, 2, 2));
+  CHECK_FALSE(w.write(0, 3, 1));
+}
+
+TEST_CASE("emulator races: a copy engine is ordered by commit and wait") {
+  Watched w;
+  const Agent engine = w.agents.copies(0, 0);
+  w.races.issue(engine, 0);
+  CHECK(w.write(engine, 0, 16));
+  VectorClock group = w.races.release(engine);
+  w.races.issue(engine, 0);
+  CHECK(w.write(engine, 16, 16));
+  CHECK_FALSE(w.read(0, 0));
+  w.races.acquire(0, group);
+  CHECK(w.read(0, 0));
+  CHECK_FALSE(w.read(0, 16));  // of the next group
+}
+
+TEST_CASE("emulator races: the async proxy sees generic writes after a fence") {
+  Watched w;
+  const Agent tensor = w.agents.tensor(0, 0);
+  CHECK(w.write(1, 0));
+  w.races.barrier({0, 1});
+  w.races.issue(tensor, 0);
+  CHECK_FALSE(w.read(tensor, 0, 4, true));
+  CHECK(w.race.kind == Race::kMissingProxyFence);
+
+  CHECK(w.write(1, 64));
+  w.races.fence_proxy(1);
+  CHECK(w.write(1, 68));  // after the fence
+  w.races.barrier({0, 1});
+  w.races.issue(tensor, 0);
+  CHECK(w.read(tensor, 64, 4, true));
+  CHECK_FALSE(w.read(tensor, 68, 4, true));
+  CHECK(w.race.kind == Race::kMissingProxyFence);
+}
+
+TEST_CASE("emulator races: atomics are ordered among themselves alone") {
+  Watched w;
+  CHECK(w.races.atomic(0, 0, 0, 4, {}, w.race));
+  CHECK(w.races.atomic(1, 0, 0, 4, {}, w.race));
+  CHECK_FALSE(w.read(2, 0));
+  w.races.barrier({0, 1, 2, 3});
+  CHECK(w.read(2, 0));
+  CHECK_FALSE(w.races.atomic(1, 0, 0, 4, {}, w.race));
+}
+
+TEST_CASE("emulator races: new blocks start after the old ones") {
+  Watched w;
+  CHECK(w.write(0, 0));
+  CHECK(w.read(3, 128));
+  w.races.reset();
+  CHECK(w.read(1, 0));
+  CHECK(w.write(2, 128, 4, true));
+  CHECK_FALSE(w.read(0, 128));
+}
