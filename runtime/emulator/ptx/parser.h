@@ -9,7 +9,8 @@ struct ParseLimits {
   int64_t text_bytes = 64 << 20;
   int64_t instructions = 2'000'000;
   int64_t registers = 4'000'000;
-  int nesting = 64;  ///< of { }
+  int64_t parts = 8'000'000;  ///< operands, initial values, variables
+  int nesting = 64;           ///< of { }
 };
 
 /// Parses a whole module. `name` stands for the text in messages. Both dialects of NVRTC 12.4 to 13 are
