@@ -35,6 +35,8 @@ class Decoder {
   int operand_count() const { return static_cast<int>(instruction_.operands.size()); }
   void expect_operands(int least, int most);
   const ptx::Operand& operand(int i) const { return instruction_.operands[i]; }
+  const ptx::Function& function() const { return function_; }
+  const ptx::Module& module() const;
   int target_arch() const;  ///< 80, 90, ...
 
   /// Each appends one word: the slot. A register's width must hold the type (wider is allowed where `wider`: ld, st,
@@ -53,6 +55,12 @@ class Decoder {
   /// [base + offset]: appends the base's slot, and the offset as a number: two words. `wide` receives whether the base
   /// is 64 bits wide (a 32-bit base is a 32-bit address of shared, local, const or param space).
   void address(const ptx::Operand& operand, ptx::Space space, bool* wide = nullptr);
+  /// Where an address of `space` really lies: .param of a call's arguments and results, and of a function that is no
+  /// entry, is local memory (ld.param and st.param then are ld.local and st.local); otherwise `space`.
+  ptx::Space space_of(const ptx::Operand& address, ptx::Space space) const;
+  /// A variable's address in its own space: an offset for .local and .param, for .shared the 32-bit shared address, for
+  /// .global and .const the device address. What mov gives.
+  uint64_t address_of(const ptx::Operand& variable) const;
   void number(int32_t value);  ///< appends a plain word
   int64_t immediate(const ptx::Operand& operand, int64_t least, int64_t most) const;  ///< a literal; or fails
   /// The slot of a register whose value must stay until the next wgmma.wait_group though nothing reads it before:
@@ -60,6 +68,7 @@ class Decoder {
   void keep_until_wait(const ptx::Operand& operand);
 
   // --- what the instruction becomes
+  /// One op of the words appended since the last one; an instruction may become several.
   void emit(Handler handler, OpClass kind, int flops = 0);
   template <class Form>
   Form& form() {  ///< a value-initialised Form that lives as long as the program; becomes Op::form
@@ -67,7 +76,10 @@ class Decoder {
     keep_form(made);
     return *made;
   }
-  void branch_to(int instruction);  ///< Op::target: an index into the function's body
+  void branch_to(const ptx::Operand& label);  ///< Op::target
+  void target(const ptx::Operand& label);     ///< appends a word: the index of the op that a label names
+  void call(int function);                    ///< Op::target: the first op of Module::functions[function]
+  void ends_path();  ///< what follows is not reached from here (by the lanes whose guard holds)
   void mark_global_atomics();       ///< Program::uses_global_atomics
   [[noreturn]] void fail(const std::string& message, const std::string& hint = "") const;
 
@@ -94,5 +106,7 @@ struct OpcodeEntry {
 /// opcode_table.cpp lists them.
 using OpcodeTable = llvm::ArrayRef<OpcodeEntry>;
 DecodeFunction find_decoder(llvm::StringRef opcode);
+/// The known opcode that is spelt most like `opcode`; "" where none is.
+std::string nearest_opcode(llvm::StringRef opcode);
 
 }  // namespace tenon::emulator

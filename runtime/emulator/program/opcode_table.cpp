@@ -1,10 +1,16 @@
 // opcode_table.cpp: every opcode that the emulator knows, by name.
+#include <algorithm>
+#include <cassert>
+#include <vector>
+
+#include "ir/diagnostics.h"
 #include "llvm/ADT/StringMap.h"
 #include "runtime/emulator/instructions/tables.h"
 
 namespace tenon::emulator {
+namespace {
 
-DecodeFunction find_decoder(llvm::StringRef opcode) {
+const llvm::StringMap<DecodeFunction>& opcodes() {
   static const llvm::StringMap<DecodeFunction> table = [] {
     llvm::StringMap<DecodeFunction> all;
     for (OpcodeTable file :
@@ -18,8 +24,21 @@ DecodeFunction find_decoder(llvm::StringRef opcode) {
       }
     return all;
   }();
-  auto found = table.find(opcode);
-  return found == table.end() ? nullptr : found->second;
+  return table;
+}
+
+}  // namespace
+
+DecodeFunction find_decoder(llvm::StringRef opcode) {
+  auto found = opcodes().find(opcode);
+  return found == opcodes().end() ? nullptr : found->second;
+}
+
+std::string nearest_opcode(llvm::StringRef opcode) {
+  std::vector<llvm::StringRef> names;
+  for (const auto& entry : opcodes()) names.push_back(entry.getKey());
+  std::sort(names.begin(), names.end());
+  return nearest(opcode, names);
 }
 
 }  // namespace tenon::emulator

@@ -19,6 +19,12 @@ struct Parameter {
   bool opaque = false;  ///< a struct or a tensor map
 };
 
+/// A wgmma.mma_async that may see an older value of a register: `write` gave an accumulator or an A operand its value, and
+/// on some path no wgmma.fence stands between. Both are indices into Program::ops.
+struct UnfencedWrite {
+  int32_t wgmma = 0, write = 0;
+};
+
 /// One kernel (with the functions that it calls, inlined by address into the same op array). Immutable; shared by
 /// launches and host threads.
 struct Program {
@@ -40,9 +46,12 @@ struct Program {
   int max_threads = 0;               ///< of a block: .maxntid or .reqntid; 0: any
   bool exact_threads = false;        ///< .reqntid
   int cluster[3] = {0, 0, 0};        ///< .reqnctapercluster; zeros: none
+  std::vector<UnfencedWrite> unfenced_writes;  ///< ordered by wgmma, at most one each
   bool uses_global_atomics = false;  ///< blocks may talk to each other: they run in one host thread
   int arch = 0;                      ///< 80, 90, 120 of .target
 
+  /// The write that `wgmma` may miss; null where all is fenced.
+  const UnfencedWrite* unfenced_write(const Op& wgmma) const;
   /// The op's PTX text without leading blanks.
   llvm::StringRef text(const Op& op) const;
 };
