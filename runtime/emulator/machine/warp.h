@@ -13,6 +13,7 @@ namespace tenon::emulator {
 
 class Block;
 struct Launch;
+struct Allocation;
 struct AsyncState;  // instructions/async_state.h: open copy groups, wgmma groups in flight
 
 /// Lanes at one place. A warp has one group when it is converged.
@@ -66,7 +67,21 @@ class Warp {
   int thread(int lane) const { return index_ * kLanes + lane; }  ///< linear in the block
   OpMeter& meter(const Op& op);
   std::byte* local(int lane, uint32_t offset, int64_t bytes);  ///< null outside the thread's local memory
-  AsyncState& async();                                         ///< made when first wanted
+  /// One byte for each byte of local memory, not zero where it was written: behind local memory itself.
+  std::byte* local_marks(int lane, uint32_t offset, int64_t bytes) {
+    std::byte* at = local(lane, offset, bytes);
+    return at ? at + local_.size() / 2 : nullptr;
+  }
+  AsyncState& async();  ///< made when first wanted
+
+  // --- what memory instructions remember, by a few bits of Op::line
+  static constexpr int kRemembered = 8;
+  Allocation* last_hit[kRemembered] = {};  ///< the allocation of an op's last access
+  struct Poll {
+    const Op* op = nullptr;
+    uint64_t seen = 0;  ///< a hash of addresses and values
+  };
+  Poll polls[kRemembered];  ///< what a load that others' stores may end saw last
 
   // --- control, for handlers
   int32_t pc() const { return groups_[current_].pc; }
@@ -101,7 +116,7 @@ class Warp {
   std::vector<LaneGroup> groups_;
   int current_ = 0;
   std::unique_ptr<AsyncState> async_;
-  std::vector<std::byte> local_;    // kLanes * program.local_bytes, when first wanted
+  std::vector<std::byte> local_;    // kLanes * program.local_bytes, when first wanted; then its marks
   std::vector<std::byte> storage_;  // what file_, poison_ and predicates_ point into
 };
 
