@@ -10,8 +10,12 @@
 #define TENON_SIMD
 #endif
 #endif
-#ifndef TENON_SIMD
-#define TENON_SIMD __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+// Picked by the instructions that the machine has, not by its model: "arch=haswell" would mean that model alone.
+// clang 14 cannot pick a level such as x86-64-v3.
+#if !defined(TENON_SIMD) && defined(__clang__)
+#define TENON_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
+#elif !defined(TENON_SIMD)
+#define TENON_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 #else
 #define TENON_SIMD
