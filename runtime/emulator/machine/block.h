@@ -15,13 +15,21 @@ namespace tenon::emulator {
 
 /// What all blocks of a launch share. Immutable while blocks run, but for what says so.
 struct Launch {
+  Launch(const LaunchRequest& request, const Options& options, GlobalMemory& memory);
   const LaunchRequest& request;
   const Program& program;
   const Options& options;
   GlobalMemory& memory;
-  Findings findings;                 ///< safe from many threads
-  std::vector<std::byte> constants;  ///< Program::constants, aligned for Warp::pool_
-  std::atomic<bool> stopped{false};  ///< a trap, a deadlock, the budget: everything ends
+  Findings findings;                  ///< safe from many threads
+  std::vector<std::byte> constants;   ///< what `pool` points into
+  const std::byte* pool = nullptr;    ///< Program::constants, aligned to 128 bytes
+  std::atomic<bool> stopped{false};   ///< a trap, a deadlock, the budget: everything ends
+  std::atomic<uint64_t> executed{0};  ///< warp instructions, as far as host threads have told
+  int threads() const { return request.block[0] * request.block[1] * request.block[2]; }  ///< of a block
+  int cluster() const {
+    return request.cluster[0] * request.cluster[1] * request.cluster[2];
+  }                              ///< its blocks
+  int64_t shared_bytes() const;  ///< of a block
 };
 
 /// A block's shared memory: its variables, then dynamic memory. Offsets count from kSharedBase.
@@ -30,14 +38,25 @@ struct SharedMemory {
   std::vector<uint64_t> initialised;  ///< one bit a byte
 };
 
-/// bar.sync and its kin, by number.
+constexpr int kBarriers = 16;  ///< of a block
+
+/// bar.sync and its kin, by number. Warps arrive as wholes, once all their live lanes have come; a phase ends when
+/// enough warps have arrived, and `generation` counts the phases.
 struct NamedBarrier {
-  int expected = 0;  ///< threads; 0: nobody is here
-  int arrived = 0;
   uint64_t generation = 1;
-  std::vector<int> warps;                                     ///< that arrived, for reports and clocks
-  uint32_t votes_all = ~0u, votes_any = 0, votes_count = 0;   ///< bar.red: of the running phase
-  uint32_t result_all = 0, result_any = 0, result_count = 0;  ///< of the phase before
+  int expected = 0;         ///< threads of the running phase; 0: those of all warps that have not exited
+  uint32_t arrived = 0;     ///< warps, one bit each
+  uint32_t waiting = 0;     ///< of them, those that do not go on before the phase ends
+  BarrierVotes votes;       ///< of the running phase
+  VectorClock clock;        ///< what bar.arrive released in it
+  LaneMask lanes[32] = {};  ///< by warp that has not arrived: lanes that wait for the rest
+  bool idle() const { return arrived == 0; }
+  int arrived_threads() const { return __builtin_popcount(arrived) * kLanes; }
+};
+
+/// barrier.cluster's clocks; who has arrived is in Warp::cluster.
+struct ClusterBarrier {
+  VectorClock arriving, completed;
 };
 
 class Residency;
@@ -53,14 +72,27 @@ class Block {
   int threads() const;
   std::vector<std::unique_ptr<Warp>> warps;
   SharedMemory shared;
-  NamedBarrier barriers[16];
+  NamedBarrier barriers[kBarriers];
   std::map<uint32_t, Mbarrier> mbarriers;  ///< by offset from kSharedBase: those that were initialised
   bool exited = false;
+  uint32_t live_warps() const;  ///< one bit each
+
+  /// `warp` arrives at a barrier; `waits`: it goes on when the phase ends (which may be now).
+  void arrive(int barrier, Warp& warp, bool waits);
 
  private:
+  friend class Residency;
+  friend class Scheduler;
+  friend class Warp;
+  void start(const int (&index)[3]);  // another block of the grid in the same storage
+  void warp_exits(Warp& warp);
+  void end_phase_when_complete(NamedBarrier& barrier);
+  void check_leaks(const Warp& last);
+
   Residency& residency_;
   int rank_;
   int index_[3];
+  int cluster_ = 0;  // of the residency's
 };
 
 /// Blocks that run together and may wait for each other: one block, one cluster, or a cooperative launch's whole grid. Races are
@@ -78,13 +110,19 @@ class Residency {
   /// Something that others may wait for has changed (a barrier, an mbarrier's phase, a store, an exit).
   void progress() { ++version_; }
   uint64_t version() const { return version_; }
+  /// barrier.cluster: the phase of `block`'s cluster ends where all its live lanes have arrived (Warp::cluster).
+  void end_cluster_phase_when_complete(const Block& block);
+  ClusterBarrier& cluster_barrier(const Block& block) { return cluster_barriers_[block.cluster_]; }
+  uint64_t barrier_waits = 0;  ///< for Meter
 
  private:
   friend class Scheduler;
+  void start(int64_t number);  // the number-th of the grid in the same storage
   Launch& launch_;
   std::vector<OpMeter>& meters_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<std::unique_ptr<RaceDetector>> races_;  // by cluster
+  std::vector<ClusterBarrier> cluster_barriers_;      // by cluster
   uint64_t version_ = 0;
 };
 

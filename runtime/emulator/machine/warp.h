@@ -16,13 +16,28 @@ struct Launch;
 struct Allocation;
 struct AsyncState;  // instructions/async_state.h: open copy groups, wgmma groups in flight
 
+/// Why a group does not run before the others had a turn.
+enum class Parked : uint8_t {
+  kNo,
+  kYielded,    ///< after a failed poll, or at the end of its quantum
+  kWaiting,    ///< at an instruction that retries, until something outside of the warp changes
+  kGathering,  ///< at a collective, until other lanes of the warp come
+};
+
 /// Lanes at one place. A warp has one group when it is converged.
 struct LaneGroup {
   int32_t pc = 0;
   LaneMask lanes = 0;
-  bool parked = false;         ///< at a collective, or waiting: run the others first
+  Parked parked = Parked::kNo;
   uint64_t ticket = 0;         ///< of a wait in progress (a barrier's generation); 0: none
   std::vector<int32_t> calls;  ///< return addresses
+  std::string waits;           ///< what for, where a report asked
+};
+
+/// What bar.red finds over the predicates of all threads of a phase.
+struct BarrierVotes {
+  bool all = true, any = false;
+  uint32_t count = 0;
 };
 
 class Warp {
@@ -83,28 +98,59 @@ class Warp {
   };
   Poll polls[kRemembered];  ///< what a load that others' stores may end saw last
 
+  /// barrier.cluster: lanes that arrived in the running phase, and in a phase that has ended; a wait takes them back.
+  struct {
+    LaneMask arrived = 0, passed = 0;
+  } cluster;
+  BarrierVotes votes;  ///< of the barrier phase that this warp waited for last
+  int registers = 0;   ///< that setmaxnreg gave to each thread; 0: not said
+
   // --- control, for handlers
   int32_t pc() const { return groups_[current_].pc; }
   LaneGroup& group() {
     return groups_[current_];
   }  ///< the running one; its lanes include those that the guard put aside
   /// Sends `taken` of the running group to `target`, the rest to the next op.
-  Outcome branch(LaneMask taken, int32_t target);
+  Outcome branch(LaneMask taken, int32_t target) {
+    if (taken != group().lanes) return split(taken, target);
+    group().pc = target;
+    return Outcome::kMoved;
+  }
   Outcome exit(LaneMask lanes);
   Outcome call(LaneMask lanes, int32_t target);
-  Outcome return_from_call(LaneMask lanes);
-  /// For collectives: true when `members` (those alive) are all in `active`. Otherwise the handler returns kRetry: the
-  /// group is parked until the others come; a member that has exited or waits elsewhere is a finding, and true is returned
-  /// so that execution goes on. In one-lane mode the lanes gather here and scatter afterwards.
-  bool converge(const Op& op, LaneMask active, LaneMask members);
-  /// Says what the running group waits for, for the report of a deadlock; the handler then returns kRetry or kYield.
-  void waits_for(std::string what);
+  Outcome return_from_call(LaneMask lanes);  ///< where nothing was called: an exit
+  /// For collectives: true when all of `members` that have not exited are in `active`. Otherwise the handler does nothing
+  /// and returns kRetry: the group is parked until the others come. When no other group of the warp can come, since each
+  /// is at a collective of its own, that is a finding, and true is returned so that execution goes on. For matrix
+  /// instructions (kMatrix), which PTX calls .aligned, exited members are a finding too. In one-lane mode the lanes
+  /// gather here and scatter afterwards.
+  bool converge(const Op& op, LaneMask active, LaneMask members) {
+    LaneMask absent = members & ~active & (op.kind == OpClass::kMatrix ? kAllLanes : live_);
+    return absent == 0 || gather(op, active, members);
+  }
+  /// Says what the running group waits for; the handler then returns kRetry or kYield. `describe` is a callable that
+  /// gives a string, asked only when a deadlock is reported: "barrier 1, where 96 of 128 threads have arrived".
+  template <class Describe>
+  void waits_for(const Describe& describe) {
+    if (explaining_) group().waits = describe();
+  }
 
  private:
+  friend class Block;
   friend class Scheduler;
   struct Predicate {
     LaneMask bits = 0, poison = 0;
   };
+
+  void start();  // a thread block begins: all lanes at op 0, nothing in the registers
+  // --- groups (warp.cpp says how they are chosen)
+  bool pick();                                   // the group that runs next; false: none
+  void unpark();                                 // a new turn
+  void put_aside(LaneMask waiting, Parked why);  // of the running group; its other lanes go on to the next op
+  void scatter();                                // one-lane mode: groups that gathered
+  Outcome split(LaneMask taken, int32_t target);
+  bool gather(const Op& op, LaneMask active, LaneMask members);
+  bool runs_before(const LaneGroup& a, const LaneGroup& b) const;
 
   Block& block_;
   int index_ = 0;
@@ -113,8 +159,12 @@ class Warp {
   LaneMask* poison_ = nullptr;       // by unit
   Predicate* predicates_ = nullptr;
   LaneMask existing_ = 0, live_ = 0;
-  std::vector<LaneGroup> groups_;
+  std::vector<LaneGroup> groups_;  // never more than 32: reserved, so that elements stay where they are
   int current_ = 0;
+  int32_t join_ = 0;           // where the running group meets another
+  bool again_ = false;         // a collective has gathered: its handler is to be called again
+  bool explaining_ = false;    // a deadlock is being reported
+  uint64_t seen_version_ = 0;  // of the residency, when all groups waited last
   std::unique_ptr<AsyncState> async_;
   std::vector<std::byte> local_;    // kLanes * program.local_bytes, when first wanted; then its marks
   std::vector<std::byte> storage_;  // what file_, poison_ and predicates_ point into
