@@ -5,11 +5,12 @@
 namespace tenon::emulator {
 
 OpcodeTable integer_opcodes();  ///< add sub mul mad ... of integers are reached through arithmetic_opcodes()
+OpcodeTable bit_opcodes();      ///< and or xor not (of predicates too) shifts fields counts lop3 prmt
 OpcodeTable
 arithmetic_opcodes();  ///< opcodes that integers and floats share: add sub mul mad fma div min max neg abs
 OpcodeTable float_opcodes();    ///< rcp sqrt rsqrt ex2 lg2 sin cos tanh copysign testp
 OpcodeTable convert_opcodes();  ///< cvt
-OpcodeTable compare_opcodes();  ///< setp set selp slct, and/or/xor/not of predicates are integer_opcodes'
+OpcodeTable compare_opcodes();  ///< setp set selp slct, and/or/xor/not of predicates are bit_opcodes'
 OpcodeTable move_opcodes();     ///< mov cvta mapa isspacep prefetch, special registers
 OpcodeTable memory_opcodes();   ///< ld st ldu
 OpcodeTable atomic_opcodes();   ///< atom red fence membar

@@ -72,6 +72,12 @@ class Warp {
     p.poison = (p.poison & ~active) | (poisoned & active);
   }
 
+  /// The condition code that add.cc and its kin leave for addc: a carry by lane. Nothing wrote it at first.
+  struct Carry {
+    LaneMask bits = 0, poison = kAllLanes;
+  };
+  Carry carry;
+
   // --- who this is
   Block& block() const { return block_; }
   Launch& launch() const;
