@@ -21,8 +21,10 @@ struct Access {
   bool async = false;          ///< through the async proxy
   bool poisoned = false;       ///< a write of a value that nothing computed
   bool cluster = true;         ///< in shared memory: other blocks' too
+  bool strong = false;         ///< .volatile, .relaxed and above: never races with other strong accesses
   bool constant_path = false;  ///< ld.global.nc: a finding where this launch wrote the bytes
   bool returns = true;         ///< an atomic that gives the old value back; red does not
+  bool combines = true;        ///< an atomic whose new value depends on the old one; exch's does not
 };
 
 /// The bytes, or null where a finding was made; then the access does not happen (a read gives poison).
@@ -56,7 +58,7 @@ struct LaneBytes {
   LaneMask lanes = 0;          ///< that may access: for the others a finding was made (a read gives poison)
   LaneMask uninitialised = 0;  ///< of a read: lanes of `lanes` with bytes that nothing wrote
   bool contiguous = false;     ///< all 32 lanes, side by side from at[0] on
-  bool increasing = false;     ///< no two lanes share bytes
+  bool distinct = false;       ///< of a write: no two lanes share bytes
   std::byte* at[kLanes];       ///< of each of `lanes`
 };
 
@@ -77,7 +79,9 @@ void report(const Warp& warp, const Op& op, int lane, FindingKind kind, std::str
 void report_race(const Warp& warp, const Op& op, int lane, const Race& race);
 /// A finding where `poisoned` is not empty: "an address that nothing computed"; true then.
 bool report_poison(const Warp& warp, const Op& op, LaneMask poisoned, const char* use);
-/// "warp 3's cp.async engine", in the words of reports.
+/// "at byte 12 of `x`", "at byte 8 of shared memory": an address that may be accessed, in words.
+std::string describe_place(const Warp& warp, ptx::Space space, uint64_t address);
+/// "warp 3", "cp.async of warp 3", "the wgmma of warpgroup 1 of the cluster's block 0".
 std::string agent_name(const Agents& agents, Agent agent);
 
 }  // namespace tenon::emulator
