@@ -2,7 +2,7 @@
 #include "runtime/emulator/machine/access.h"
 
 #include "ir/diagnostics.h"
-#include "llvm/Support/FormatVariadic.h"
+#include "llvm/ADT/StringExtras.h"
 #include "runtime/emulator/machine/access_checks.h"
 
 namespace tenon::emulator {
@@ -199,7 +199,7 @@ Block* shared_owner(const Access& access, uint32_t address, uint32_t& offset) {
   const int rank = static_cast<int>(tag) - 1;
   if (rank == own.rank()) return &own;
   Block* peer = own.residency().peer(own, rank);
-  const std::string where = "of shared address " + llvm::formatv("{0:x}", address).str();
+  const std::string where = "of shared address 0x" + llvm::utohexstr(address, true);
   if (!peer) {
     report(
         access, FindingKind::kOutOfBounds,
@@ -289,7 +289,7 @@ Accessed access_global(const Access& access, uint64_t address, int64_t bytes, in
     mark_validity(allocation->initialised.words(), offset, bytes, access.poisoned);
     access.warp.block().residency().progress();
   }
-  mark_global(access.kind, *allocation, offset, bytes);
+  mark_global(access, *allocation, offset, bytes);
   meter_global(access, bytes, (offset + bytes - 1) / kSectorBytes - offset / kSectorBytes + 1);
   return result;
 }

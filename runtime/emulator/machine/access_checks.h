@@ -30,13 +30,19 @@ inline void mark_validity(uint64_t* words, int64_t offset, int64_t bytes, bool p
   poisoned ? clear_bits(words, offset, bytes) : set_bits(words, offset, bytes);
 }
 
-/// Sectors of an access, into the allocation's marks.
-inline void mark_global(AccessKind kind, Allocation& allocation, int64_t offset, int64_t bytes) {
+/// One piece's sectors, into the allocation's marks and through the model of L2.
+inline void mark_global(const Access& access, Allocation& allocation, int64_t offset, int64_t bytes) {
   if (!allocation.touched.load(std::memory_order_relaxed)) allocation.touched = true;
-  if (kind != AccessKind::kWrite)
-    allocation.read_sectors.set(offset / kSectorBytes,
-                                (offset + bytes - 1) / kSectorBytes - offset / kSectorBytes + 1);
-  if (kind != AccessKind::kRead) allocation.written.set(offset, bytes);
+  const int64_t first = offset / kSectorBytes, last = (offset + bytes - 1) / kSectorBytes;
+  if (access.kind != AccessKind::kWrite) allocation.read_sectors.set(first, last - first + 1);
+  if (access.kind != AccessKind::kRead) allocation.written.set(offset, bytes);
+  L2Cache* l2 = access.warp.launch().memory.l2();
+  if (!l2) return;
+  for (int64_t sector = first; sector <= last; ++sector) {
+    const uint64_t address = allocation.address + sector * kSectorBytes;
+    if (access.kind != AccessKind::kWrite) l2->access(address, false);
+    if (access.kind != AccessKind::kRead) l2->access(address, true);
+  }
 }
 
 /// Counts `sectors` moved for `bytes`.

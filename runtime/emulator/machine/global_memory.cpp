@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "ir/diagnostics.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/raw_ostream.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace tenon::emulator {
 namespace {
@@ -21,11 +20,7 @@ constexpr uint64_t kFarBytes = 1ull << 30;  // beyond it nothing is said to be n
 constexpr size_t kQuarantine = 4096;
 constexpr int kPattern = 0xcd;  // of memory that nothing wrote: -4.3e8 as f32
 
-std::string hex(uint64_t address) {
-  std::string text;
-  llvm::raw_string_ostream(text) << llvm::format_hex(address, 1);
-  return text;
-}
+std::string hex(uint64_t address) { return "0x" + llvm::utohexstr(address, true); }
 
 std::string counted(uint64_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
 

@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/ArrayRef.h"
 #include "runtime/emulator/machine/bits.h"
+#include "runtime/emulator/machine/l2_cache.h"
 
 namespace tenon::emulator {
 
@@ -56,6 +57,9 @@ class GlobalMemory {
   void copy(uint64_t target, uint64_t source, int64_t bytes);  ///< validity travels too
 
   void clear_sectors();  ///< before a launch
+  /// From here on sectors go through a cold L2 of so many bytes; 0: through none.
+  void model_l2(int64_t bytes) { l2_ = bytes > 0 ? std::make_unique<L2Cache>(bytes) : nullptr; }
+  L2Cache* l2() { return l2_.get(); }  ///< null where none is modelled
   /// Bytes of the 32-byte sectors that the launch since clear_sectors() read and wrote at all.
   int64_t unique_bytes_read() const;
   int64_t unique_bytes_written() const;
@@ -68,6 +72,7 @@ class GlobalMemory {
 
   std::map<uint64_t, std::unique_ptr<Allocation>> allocations_;  // by address
   std::deque<uint64_t> quarantine_;                              // oldest first; bounded
+  std::unique_ptr<L2Cache> l2_;
   uint64_t next_address_;
   int64_t bytes_live_ = 0;
 };

@@ -79,14 +79,14 @@ void mark_lanes(uint64_t* valid, const Offsets& offsets, LaneMask lanes, const T
 void mark_sectors(Allocation& allocation, const Offsets& offsets, LaneMask lanes, const Together& t,
                   Span span) {
   if (t.result.contiguous) {
-    mark_global(t.access.kind, allocation, span.low, span.high - span.low);
+    mark_global(t.access, allocation, span.low, span.high - span.low);
     meter_global(t.access, static_cast<uint64_t>(t.bytes) * kLanes,
                  (span.high - 1) / kSectorBytes - span.low / kSectorBytes + 1);
     return;
   }
   Sectors sectors;
   distinct_sectors(offsets, lanes, sectors);
-  for_lanes(lanes, [&](int i) { mark_global(t.access.kind, allocation, offsets[i], t.bytes); });
+  for_lanes(lanes, [&](int i) { mark_global(t.access, allocation, offsets[i], t.bytes); });
   meter_global(t.access, static_cast<uint64_t>(t.bytes) * __builtin_popcount(lanes), sectors.count);
 }
 

@@ -158,6 +158,7 @@ LaunchResult run(const LaunchRequest& asked, GlobalMemory& memory, const Options
     std::copy_n(request.program->cluster, 3, request.cluster);
   check(request, options);
   memory.clear_sectors();
+  memory.model_l2(options.model_l2 ? options.l2_bytes : 0);
   Launch launch(request, options, memory);
   const int64_t blocks = product(request.grid);
   const int64_t residencies = request.cooperative ? 1 : blocks / launch.cluster();

@@ -47,10 +47,10 @@ struct Meter {
   };
   Totals totals() const;
   /// Takes what the launch left in the memory's sectors and its model of L2; called when it ends.
-  void count_memory(const GlobalMemory& memory);
+  void count_memory(GlobalMemory& memory);
 };
 
-/// "load.global": for tables and JSON.
+/// "load_global": for tables and JSON.
 const char* name(OpClass kind);
 
 }  // namespace tenon::emulator
