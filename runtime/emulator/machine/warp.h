@@ -93,6 +93,7 @@ class Warp {
     std::byte* at = local(lane, offset, bytes);
     return at ? at + local_.size() / 2 : nullptr;
   }
+  uint64_t tick() { return clock_ += 32; }  ///< of %clock and its kin: time goes on when somebody looks
   AsyncState& async();  ///< made when first wanted
 
   // --- what memory instructions remember, by a few bits of Op::line
@@ -171,6 +172,7 @@ class Warp {
   bool again_ = false;         // a collective has gathered: its handler is to be called again
   bool explaining_ = false;    // a deadlock is being reported
   uint64_t seen_version_ = 0;  // of the residency, when all groups waited last
+  uint64_t clock_ = 0;
   std::unique_ptr<AsyncState> async_;
   std::vector<std::byte> local_;    // kLanes * program.local_bytes, when first wanted; then its marks
   std::vector<std::byte> storage_;  // what file_, poison_ and predicates_ point into

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "llvm/ADT/StringRef.h"
+#include "runtime/emulator/program/code.h"
 #include "runtime/emulator/program/op.h"
 #include "runtime/emulator/ptx/syntax.h"
 
@@ -61,6 +62,8 @@ class Decoder {
   /// A variable's address in its own space: an offset for .local and .param, for .shared the 32-bit shared address, for
   /// .global and .const the device address. What mov gives.
   uint64_t address_of(const ptx::Operand& variable) const;
+  /// The offset in local memory of a variable of Module::functions[function], which this kernel calls.
+  int32_t frame_offset(int function, int variable) const;
   void number(int32_t value);  ///< appends a plain word
   int64_t immediate(const ptx::Operand& operand, int64_t least, int64_t most) const;  ///< a literal; or fails
   /// The slot of a register whose value must stay until the next wgmma.wait_group though nothing reads it before:
@@ -71,16 +74,16 @@ class Decoder {
   /// One op of the words appended since the last one; an instruction may become several.
   void emit(Handler handler, OpClass kind, int flops = 0);
   template <class Form>
-  Form& form() {  ///< a value-initialised Form that lives as long as the program; becomes Op::form
+  Form&
+  form() {  ///< a value-initialised Form that lives as long as the program; becomes Op::form of the next op emitted
     auto made = std::make_shared<Form>();
     keep_form(made);
     return *made;
   }
   void branch_to(const ptx::Operand& label);  ///< Op::target
-  void target(const ptx::Operand& label);     ///< appends a word: the index of the op that a label names
   void call(int function);                    ///< Op::target: the first op of Module::functions[function]
-  void ends_path();  ///< what follows is not reached from here (by the lanes whose guard holds)
-  void mark_global_atomics();       ///< Program::uses_global_atomics
+  void ends_path();            ///< what follows is not reached from here (by the lanes whose guard holds)
+  void mark_global_atomics();  ///< Program::uses_global_atomics
   [[noreturn]] void fail(const std::string& message, const std::string& hint = "") const;
 
   /// Called by the decoding loop: fails when modifiers are left or nothing was emitted.
@@ -88,11 +91,20 @@ class Decoder {
 
  private:
   void keep_form(std::shared_ptr<void> form);
+  int slot_of(const ptx::Operand& operand, ptx::Type type,
+              bool wider);  // of a register, whose width is checked
+  int read_constant(const ptx::Operand& operand, ptx::Type type);
+  void append(Mention mention);
+  void append_predicate(const ptx::Operand& operand, bool written);
 
   ProgramBuilder& builder_;
   const ptx::Function& function_;
   const ptx::Instruction& instruction_;
-  uint64_t consumed_ = 0;  ///< bit i: modifier i
+  uint64_t consumed_ = 0;  // bit i: modifier i
+  // Of the op that is being put together.
+  size_t first_word_;
+  std::vector<Mention> mentions_;
+  const void* form_ = nullptr;
   bool emitted_ = false;
 };
 

@@ -41,14 +41,14 @@ struct Program {
   int64_t parameter_bytes = 0;
   int64_t static_shared_bytes = 0;  ///< of all .shared variables with a size
   uint32_t dynamic_shared_offset =
-      0;                             ///< where dynamic shared memory starts: no better aligned than declared
-  int64_t local_bytes = 0;           ///< a thread's .local variables and call parameters
-  int max_threads = 0;               ///< of a block: .maxntid or .reqntid; 0: any
-  bool exact_threads = false;        ///< .reqntid
-  int cluster[3] = {0, 0, 0};        ///< .reqnctapercluster; zeros: none
+      0;                       ///< where dynamic shared memory starts: no better aligned than declared
+  int64_t local_bytes = 0;     ///< a thread's .local variables and call parameters
+  int max_threads = 0;         ///< of a block: .maxntid or .reqntid; 0: any
+  bool exact_threads = false;  ///< .reqntid
+  int cluster[3] = {0, 0, 0};  ///< .reqnctapercluster; zeros: none
   std::vector<UnfencedWrite> unfenced_writes;  ///< ordered by wgmma, at most one each
-  bool uses_global_atomics = false;  ///< blocks may talk to each other: they run in one host thread
-  int arch = 0;                      ///< 80, 90, 120 of .target
+  bool uses_global_atomics = false;            ///< blocks may talk to each other: they run in one host thread
+  int arch = 0;                                ///< 80, 90, 120 of .target
 
   /// The write that `wgmma` may miss; null where all is fenced.
   const UnfencedWrite* unfenced_write(const Op& wgmma) const;
