@@ -2,15 +2,14 @@
 //
 // Each register of an operand is a core matrix of 8 rows of 16 bytes (tensor_core.h), since 4 lanes hold a row: element
 // (r, c) of 16-bit elements is half c % 2 of lane 4 r + c / 2. All 32 lanes take part.
-#include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
 
 #include "runtime/emulator/instructions/tables.h"
 #include "runtime/emulator/instructions/tensor_core.h"
 #include "runtime/emulator/machine/access.h"
+#include "runtime/emulator/machine/bits.h"
 
 namespace tenon::emulator {
 namespace {
@@ -63,132 +62,105 @@ struct MatrixAccess {
   bool generic = false, wide = false;  ///< the address: of any space; a register of 64 bits
 };
 
-/// The addresses of the rows of matrix i.
-std::array<uint64_t, kCoreRows> row_addresses(const Warp& warp, const MatrixAccess& form, const int32_t* w,
-                                              int i) {
-  std::array<uint64_t, kCoreRows> rows;
-  int64_t offset = w[1];
-  for (int r = 0; r < kCoreRows; ++r) {
-    int lane = i * kCoreRows + r;
-    uint64_t base = form.wide ? warp.lanes<uint64_t>(w[0])[lane] : warp.lanes<uint32_t>(w[0])[lane];
-    rows[r] = base + static_cast<uint64_t>(offset);
-  }
-  return rows;
-}
-
-Accessed access_row(const Access& access, const MatrixAccess& form, uint64_t address, int64_t bytes) {
-  int alignment = static_cast<int>(bytes);
-  return form.generic ? access_generic(access, address, bytes, alignment)
-                      : access_shared(access, static_cast<uint32_t>(address), bytes, alignment);
-}
-
-/// Passes over the banks for the 8 rows of a matrix: rows of one 16-byte column of banks take turns, but for equal ones.
-int bank_passes(const std::array<uint64_t, kCoreRows>& rows) {
-  uint32_t columns = 0;
-  for (uint64_t row : rows) columns |= 1u << (row >> 4 & 7);
-  if (columns == 0xff) return 1;
-  int most = 1;
-  for (int column = 0; column < 8; ++column) {
-    int different = 0;
-    for (int r = 0; r < kCoreRows; ++r)
-      if (static_cast<int>(rows[r] >> 4 & 7) == column)
-        different += std::find(rows.begin(), rows.begin() + r, rows[r]) == rows.begin() + r;
-    most = std::max(most, different);
-  }
-  return most;
-}
-
-void count_passes(OpMeter& meter, const std::array<uint64_t, kCoreRows>& rows) {
-  int passes = bank_passes(rows);
-  meter.shared_passes += static_cast<uint64_t>(passes);
-  meter.shared_conflicts += static_cast<uint64_t>(passes - 1);
-}
-
-/// Loads one row; returns which of its 8 halves nothing wrote.
-uint64_t load_row(Warp& warp, const Op& op, const MatrixAccess& form, int lane, uint64_t address,
-                  std::byte* to) {
-  Access access{warp, op, lane};
-  Accessed row = access_row(access, form, address, kCoreRowBytes);
-  if (!row) {
-    std::memset(to, 0, kCoreRowBytes);
-    return 0xff;
-  }
-  std::memcpy(to, row.bytes, kCoreRowBytes);
-  if (row.initialised) return 0;
-  uint64_t halves = 0;
-  for (int c = 0; c < 8; ++c) {
-    Accessed half = access_row(access, form, address + 2 * c, 2);
-    halves |= uint64_t{!half || !half.initialised} << c;
-  }
-  return halves;
-}
-
-bool addresses_are_poison(Warp& warp, const Op& op, const MatrixAccess& form) {
+/// The rows' addresses in shared memory, by lane; lanes whose address is of no row or of other memory are left out of the
+/// result.
+LaneMask row_addresses(Warp& warp, const Op& op, const MatrixAccess& form, LaneAddresses& rows) {
   LaneMask used = form.count == 4 ? kAllLanes : (LaneMask{1} << form.count * kCoreRows) - 1;
   LaneMask bad = warp.poison(op.words[0]) & used;
-  return bad != 0 && report_poison(warp, op, bad, "an address");
+  if (bad != 0 && report_poison(warp, op, bad, "an address")) return 0;
+  const auto offset = static_cast<uint64_t>(static_cast<int64_t>(op.words[1]));
+  LaneMask elsewhere = 0;
+  for (int lane = 0; lane < form.count * kCoreRows; ++lane) {
+    rows[lane] = offset + (form.wide ? warp.lanes<uint64_t>(op.words[0])[lane]
+                                     : warp.lanes<uint32_t>(op.words[0])[lane]);
+    if (form.generic) rows[lane] -= kSharedWindow;
+    if (form.generic && rows[lane] >= kWindowBytes) elsewhere |= LaneMask{1} << lane;
+    rows[lane] &= 0xffff'ffff;
+  }
+  if (elsewhere != 0)
+    report(warp, op, std::countr_zero(elsewhere), FindingKind::kOutOfBounds,
+           "a matrix's row is not in shared memory");
+  return used & ~elsewhere;
+}
+
+/// The bits of a row in shared memory, one a byte, that say what was written: their words and the first one's number.
+uint64_t* written_bits(const Access& access, uint64_t address, int64_t& first) {
+  uint32_t offset = 0;
+  Block* owner = shared_owner(access, static_cast<uint32_t>(address), offset);
+  first = offset;
+  return owner ? owner->shared.initialised.data() : nullptr;
+}
+
+/// Which of the 8 halves of a row nothing wrote.
+uint64_t unwritten_halves(const Access& access, uint64_t address) {
+  int64_t first = 0;
+  const uint64_t* bits = written_bits(access, address, first);
+  uint64_t halves = 0;
+  for (int c = 0; c < 8; ++c) halves |= uint64_t{bits == nullptr || !all_bits(bits, first + 2 * c, 2)} << c;
+  return halves;
 }
 
 Outcome run_ldmatrix(Warp& warp, const Op& op, LaneMask active) {
   if (!warp.converge(op, active, kAllLanes)) return Outcome::kRetry;
   const auto& form = *static_cast<const MatrixAccess*>(op.form);
-  const int32_t* w = op.words;
-  if (addresses_are_poison(warp, op, form)) {
-    for (int i = 0; i < form.count; ++i) warp.set_poison(w[2 + i], active, kAllLanes);
-    return Outcome::kNext;
-  }
-  // All rows are read first: a register may be that of the addresses.
-  Core cores[4];
+  LaneAddresses rows;
+  LaneBytes found;
+  Access access{warp, op};
+  LaneMask used = row_addresses(warp, op, form, rows);
+  if (used != 0) access_lanes(access, used, ptx::Space::kShared, rows, kCoreRowBytes, 0, found);
+  LaneMask good = found.lanes & ~found.uninitialised;
+  // All rows are read before a register is written: it may be that of the addresses.
+  Core cores[4] = {};
   uint64_t unknown[4] = {};
-  OpMeter& meter = warp.meter(op);
-  for (int i = 0; i < form.count; ++i) {
-    auto rows = row_addresses(warp, form, w, i);
-    count_passes(meter, rows);
-    for (int r = 0; r < kCoreRows; ++r)
-      unknown[i] |= load_row(warp, op, form, i * kCoreRows + r, rows[r], cores[i].data() + r * kCoreRowBytes)
-                    << 8 * r;
-  }
-  for (int i = 0; i < form.count; ++i) {
-    if (form.transposed) {
-      transpose_core(cores[i].data(), cores[i].data());
-      unknown[i] = transpose_halves(unknown[i]);
+  for (int i = 0; i < form.count; ++i)
+    for (int r = 0; r < kCoreRows; ++r) {
+      access.lane = i * kCoreRows + r;
+      LaneMask bit = LaneMask{1} << access.lane;
+      if (found.lanes & bit) std::memcpy(&cores[i][r * kCoreRowBytes], found.at[access.lane], kCoreRowBytes);
+      if (good & bit) continue;
+      uint64_t halves = found.lanes & bit ? unwritten_halves(access, rows[access.lane]) : 0xff;
+      unknown[i] |= halves << 8 * r;
     }
-    write_core(warp, w[2 + i], active, cores[i], unknown[i] == 0 ? 0 : lanes_of_halves(unknown[i]));
+  for (int i = 0; i < form.count; ++i) {
+    if (form.transposed) transpose_core(cores[i].data(), cores[i].data());
+    if (form.transposed && unknown[i] != 0) unknown[i] = transpose_halves(unknown[i]);
+    write_core(warp, op.words[2 + i], active, cores[i], unknown[i] == 0 ? 0 : lanes_of_halves(unknown[i]));
   }
   return Outcome::kNext;
 }
 
-/// Stores one row. Where some of its halves are poison, each goes alone, so that only those become uninitialised.
-void store_row(Warp& warp, const Op& op, const MatrixAccess& form, int lane, uint64_t address,
-               const std::byte* from, uint32_t poisoned) {
-  int parts = poisoned == 0 ? 1 : 8, bytes = kCoreRowBytes / parts;
-  for (int part = 0; part < parts; ++part) {
-    Access access{warp, op, lane, AccessKind::kWrite};
-    access.poisoned = (poisoned >> part & 1) != 0;
-    if (Accessed to = access_row(access, form, address + static_cast<uint64_t>(part * bytes), bytes))
-      std::memcpy(to.bytes, from + part * bytes, static_cast<size_t>(bytes));
-  }
+/// Makes the halves of a row that hold poison uninitialised: those alone.
+void forget_halves(const Access& access, uint64_t address, uint64_t halves) {
+  int64_t first = 0;
+  uint64_t* bits = written_bits(access, address, first);
+  for (int c = 0; bits != nullptr && c < 8; ++c)
+    if (halves >> c & 1) clear_bits(bits, first + 2 * c, 2);
 }
 
 Outcome run_stmatrix(Warp& warp, const Op& op, LaneMask active) {
   if (!warp.converge(op, active, kAllLanes)) return Outcome::kRetry;
   const auto& form = *static_cast<const MatrixAccess*>(op.form);
-  const int32_t* w = op.words;
-  if (addresses_are_poison(warp, op, form)) return Outcome::kNext;
-  OpMeter& meter = warp.meter(op);
+  LaneAddresses rows;
+  LaneBytes found;
+  Access access{warp, op, 0, AccessKind::kWrite};
+  LaneMask used = row_addresses(warp, op, form, rows);
+  if (used == 0) return Outcome::kNext;
+  access_lanes(access, used, ptx::Space::kShared, rows, kCoreRowBytes, 0, found);
   for (int i = 0; i < form.count; ++i) {
     Core core;
-    std::memcpy(core.data(), warp.lanes<std::byte>(w[2 + i]), kCoreBytes);
-    uint64_t poisoned = halves_of_lanes(warp.poison(w[2 + i]));
+    std::memcpy(core.data(), warp.lanes<std::byte>(op.words[2 + i]), kCoreBytes);
+    uint64_t poisoned = halves_of_lanes(warp.poison(op.words[2 + i]));
     if (form.transposed) {
       transpose_core(core.data(), core.data());
       poisoned = transpose_halves(poisoned);
     }
-    auto rows = row_addresses(warp, form, w, i);
-    count_passes(meter, rows);
-    for (int r = 0; r < kCoreRows; ++r)
-      store_row(warp, op, form, i * kCoreRows + r, rows[r], core.data() + r * kCoreRowBytes,
-                static_cast<uint32_t>(poisoned >> 8 * r & 0xff));
+    for (int r = 0; r < kCoreRows; ++r) {
+      access.lane = i * kCoreRows + r;
+      if ((found.lanes >> access.lane & 1) == 0) continue;
+      std::memcpy(found.at[access.lane], core.data() + r * kCoreRowBytes, kCoreRowBytes);
+      if (uint64_t halves = poisoned >> 8 * r & 0xff; halves != 0)
+        forget_halves(access, rows[access.lane], halves);
+    }
   }
   return Outcome::kNext;
 }
