@@ -93,8 +93,14 @@ void Block::warp_exits(Warp& warp) {
   if (exited) check_leaks(warp);
 }
 
+// Findings about a whole block name its last warp and the kernel's first op.
 void Block::check_leaks(const Warp& last) {
   const Op& op = launch().program.ops[0];
+  for (size_t i = 0; i < warps.size(); ++i)
+    if (warps[i]->registers != warps[i / 4 * 4]->registers)
+      report(*warps[i], op, -1, FindingKind::kBarrier,
+             "setmaxnreg gave the warps of a warpgroup " + std::to_string(warps[i / 4 * 4]->registers) +
+                 " and " + std::to_string(warps[i]->registers) + " registers");
   for (int i = 0; i < kBarriers; ++i)
     if (!barriers[i].idle())
       report(last, op, -1, FindingKind::kLeak,
@@ -170,6 +176,17 @@ void Residency::end_cluster_phase_when_complete(const Block& block) {
   barrier.completed = std::move(barrier.arriving);
   barrier.arriving.clear();
   progress();
+}
+
+std::string Residency::cluster_wait_text(const Block& block) {
+  int arrived = 0, live = 0;
+  for (int rank = 0; rank < launch_.cluster(); ++rank)
+    for (const auto& warp : peer(block, rank)->warps) {
+      arrived += __builtin_popcount(warp->cluster.arrived & warp->live());
+      live += __builtin_popcount(warp->live());
+    }
+  return "its cluster's barrier, where " + std::to_string(arrived) + " of " + threads_text(live) +
+         " have arrived";
 }
 
 }  // namespace tenon::emulator

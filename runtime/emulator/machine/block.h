@@ -112,6 +112,8 @@ class Residency {
   uint64_t version() const { return version_; }
   /// barrier.cluster: the phase of `block`'s cluster ends where all its live lanes have arrived (Warp::cluster).
   void end_cluster_phase_when_complete(const Block& block);
+  std::string cluster_wait_text(
+      const Block& block);  ///< "its cluster's barrier, where 64 of 128 threads have arrived"
   ClusterBarrier& cluster_barrier(const Block& block) { return cluster_barriers_[block.cluster_]; }
   uint64_t barrier_waits = 0;  ///< for Meter
 
