@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/emulator/machine/meter.h"
@@ -50,13 +51,13 @@ class Warp {
   // --- registers (the hot part)
   static constexpr int kUnitBytes = 128;
   template <class T>
-  T* lanes(Slot slot) {  ///< to write
-    return reinterpret_cast<T*>(file_ + static_cast<ptrdiff_t>(slot) * kUnitBytes);
-  }
-  template <class T>
   const T* lanes(Slot slot) const {  ///< to read; a constant has the same layout, every lane alike
     const std::byte* base = slot < 0 ? pool_ : file_;
     return reinterpret_cast<const T*>(base + static_cast<ptrdiff_t>(slot < 0 ? ~slot : slot) * kUnitBytes);
+  }
+  template <class T>
+  T* lanes(Slot slot) {  ///< to read or write; constants are never written
+    return const_cast<T*>(std::as_const(*this).template lanes<T>(slot));
   }
   LaneMask poison(Slot slot) const { return slot < 0 ? 0 : poison_[slot]; }
   void set_poison(Slot slot, LaneMask active, LaneMask poisoned) {
