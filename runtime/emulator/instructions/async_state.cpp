@@ -13,7 +13,7 @@ constexpr size_t kMostGroups = 1024;
 }  // namespace
 
 void Delivery::perform() const {
-  std::memcpy(target, source, copied);
+  if (copied != 0) std::memcpy(target, source, copied);
   std::memset(target + copied, 0, bytes - copied);
 }
 

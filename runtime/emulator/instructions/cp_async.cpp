@@ -2,6 +2,7 @@
 //
 // Bytes move when the copy is issued, or, with Options::lazy_copies, when a wait covers them: a kernel that reads before its
 // wait then reads what was there before. Checks are made at the issue in both.
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/emulator/instructions/address_operand.h"
@@ -36,45 +37,99 @@ bool poisoned(const Warp& warp, const Op& op, LaneMask active, const CopyForm& f
   return report_poison(warp, op, poison & active, "an operand of cp.async");
 }
 
-/// Bytes that the lane's copy reads; the rest of the target becomes zero. -1 after a finding.
-int source_bytes(const Warp& warp, const Op& op, const CopyForm& form, int lane) {
-  if (form.least == CopyForm::kAll) return form.bytes;
-  if (form.least == CopyForm::kIgnore) return warp.predicate(op.words[4]) >> lane & 1 ? 0 : form.bytes;
-  const uint32_t bytes = warp.lanes<uint32_t>(op.words[4])[lane];
-  if (bytes <= static_cast<uint32_t>(form.bytes)) return static_cast<int>(bytes);
-  report(warp, op, lane, FindingKind::kOutOfBounds,
-         "src-size " + std::to_string(bytes) + " exceeds cp-size " + std::to_string(form.bytes));
-  return -1;
+/// How many bytes each lane reads; the rest of its target becomes zero. Returns the lanes that go on: not those with a
+/// finding.
+LaneMask source_bytes(const Warp& warp, const Op& op, const CopyForm& form, LaneMask active,
+                      uint8_t (&wanted)[kLanes]) {
+  std::fill_n(wanted, kLanes, static_cast<uint8_t>(form.bytes));
+  if (form.least == CopyForm::kAll) return active;
+  if (form.least == CopyForm::kIgnore) {
+    for (LaneMask left = warp.predicate(op.words[4]); left; left &= left - 1) wanted[__builtin_ctz(left)] = 0;
+    return active;
+  }
+  const uint32_t* bytes = warp.lanes<uint32_t>(op.words[4]);
+  LaneMask good = active;
+  for (LaneMask left = active; left; left &= left - 1) {
+    const int lane = __builtin_ctz(left);
+    wanted[lane] = static_cast<uint8_t>(bytes[lane]);
+    if (bytes[lane] <= static_cast<uint32_t>(form.bytes)) continue;
+    good &= ~(1u << lane);
+    report(warp, op, lane, FindingKind::kOutOfBounds,
+           "src-size " + std::to_string(bytes[lane]) + " exceeds cp-size " + std::to_string(form.bytes));
+  }
+  return good;
+}
+
+/// Lanes that read all their bytes go to memory together, those that read a part alone, and those that read nothing not
+/// at all.
+void access_source(Warp& warp, const Op& op, const CopyForm& form, LaneMask active,
+                   const uint8_t (&wanted)[kLanes], LaneBytes& source) {
+  LaneAddresses addresses;
+  LaneMask whole = 0, part = 0, none = 0;
+  for (LaneMask left = active; left; left &= left - 1) {
+    const int lane = __builtin_ctz(left);
+    addresses[lane] = form.source.at(warp, op, lane);
+    (wanted[lane] == form.bytes ? whole : wanted[lane] ? part : none) |= 1u << lane;
+  }
+  if (whole)
+    access_lanes({warp, op}, whole, Space::kGlobal, addresses, form.bytes, 0, source);
+  else
+    source.lanes = source.uninitialised = 0;
+  for (; part; part &= part - 1) {
+    const int lane = __builtin_ctz(part);
+    const Accessed accessed = access_global({warp, op, lane}, addresses[lane], wanted[lane], form.bytes);
+    if (!accessed) continue;
+    source.lanes |= 1u << lane;
+    if (!accessed.initialised) source.uninitialised |= 1u << lane;
+    source.at[lane] = accessed.bytes;
+  }
+  for (; none; none &= none - 1) {
+    const int lane = __builtin_ctz(none);
+    source.lanes |= 1u << lane;
+    source.at[lane] = nullptr;
+  }
+}
+
+template <int kBytes>
+void move_whole(LaneMask lanes, const LaneBytes& source, const LaneBytes& target) {
+  for (; lanes; lanes &= lanes - 1) {
+    const int lane = __builtin_ctz(lanes);
+    std::memcpy(target.at[lane], source.at[lane], kBytes);
+  }
 }
 
 // Words: target, source, then what `least` says.
 Outcome run_copy(Warp& warp, const Op& op, LaneMask active) {
   const CopyForm& form = *static_cast<const CopyForm*>(op.form);
   if (poisoned(warp, op, active, form)) return Outcome::kNext;
-  RaceDetector* races = races_of(warp);
-  const Agent engine = races ? engine_of(warp, *races) : -1;
-  if (races) races->issue(engine, agent_of(warp, *races));
   CopyGroups& groups = warp.async().copies;
   groups.issue(active);
-  const bool lazy = warp.launch().options.lazy_copies;
-  for (LaneMask left = active; left; left &= left - 1) {
+  Access write{warp, op, 0, AccessKind::kWrite};
+  write.cluster = false;
+  if (RaceDetector* races = races_of(warp)) {
+    write.agent = engine_of(warp, *races);
+    races->issue(write.agent, agent_of(warp, *races));
+  }
+  uint8_t wanted[kLanes];
+  LaneBytes source, target;
+  access_source(warp, op, form, source_bytes(warp, op, form, active, wanted), wanted, source);
+  LaneAddresses addresses;
+  for (LaneMask left = source.lanes; left; left &= left - 1) {
     const int lane = __builtin_ctz(left);
-    const int wanted = source_bytes(warp, op, form, lane);
-    if (wanted < 0) continue;
-    Accessed source;
-    if (wanted > 0) {
-      source = access_global({warp, op, lane, AccessKind::kRead}, form.source.at(warp, op, lane), wanted,
-                             form.bytes);
-      if (!source) continue;
-    }
-    const std::optional<uint32_t> address = form.target.shared(warp, op, lane);
-    if (!address) continue;
-    const Access write{warp, op, lane, AccessKind::kWrite, engine, false, !source.initialised};
-    const Accessed target = access_shared(write, *address, form.bytes, form.bytes);
-    if (!target) continue;
-    const Delivery delivery{target.bytes, source.bytes, static_cast<uint8_t>(lane),
-                            static_cast<uint8_t>(form.bytes), static_cast<uint8_t>(wanted)};
-    if (lazy)
+    addresses[lane] = form.target.at(warp, op, lane);
+  }
+  if (source.lanes == 0) return Outcome::kNext;
+  access_lanes(write, source.lanes, Space::kShared, addresses, form.bytes, source.uninitialised, target);
+  if (form.least == CopyForm::kAll && !warp.launch().options.lazy_copies) {
+    if (form.bytes == 16) return move_whole<16>(target.lanes, source, target), Outcome::kNext;
+    if (form.bytes == 8) return move_whole<8>(target.lanes, source, target), Outcome::kNext;
+    return move_whole<4>(target.lanes, source, target), Outcome::kNext;
+  }
+  for (LaneMask left = target.lanes; left; left &= left - 1) {
+    const int lane = __builtin_ctz(left);
+    const Delivery delivery{target.at[lane], source.at[lane], static_cast<uint8_t>(lane),
+                            static_cast<uint8_t>(form.bytes), wanted[lane]};
+    if (warp.launch().options.lazy_copies)
       groups.issue(delivery);
     else
       delivery.perform();

@@ -307,7 +307,6 @@ MbarrierPlace find_mbarrier(const Access& access, uint32_t address) {
   uint32_t offset = 0;
   Block* block = shared_owner(access, address, offset);
   if (block == nullptr) return {};
-  if (block->exited) return refuse("the block that holds it has exited");
   Access atomic = access;
   atomic.kind = AccessKind::kAtomic;
   atomic.async = atomic.poisoned = false;

@@ -14,7 +14,7 @@ struct MbarrierPlace {
 };
 
 /// The live mbarrier at a 32-bit shared address; `access` is by whom (its kind does not count). Null, with a finding,
-/// where there is none, where its bytes were overwritten, or its block has exited.
+/// where there is none or its bytes were overwritten.
 MbarrierPlace find_mbarrier(const Access& access, uint32_t address);
 /// What a method of Mbarrier answered: a finding where it is not null. A phase that ended is progress.
 void settle(const Access& access, const MbarrierPlace& place, const char* fault, uint32_t phase_before);
