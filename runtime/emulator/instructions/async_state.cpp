@@ -25,6 +25,7 @@ void CopyGroups::commit(LaneMask lanes, VectorClock clock) {
   if (committed_ == groups_.size()) groups_.emplace_back();
   Group& group = groups_[committed_++];
   group.lanes = lanes;
+  group.copying = lanes & open_;
   group.clock = std::move(clock);
   auto others = std::stable_partition(deliveries_.begin(), deliveries_.end(),
                                       [&](const Delivery& d) { return (lanes >> d.lane & 1) == 0; });
@@ -40,7 +41,7 @@ void CopyGroups::deliver(LaneMask lanes) {
 
 LaneMask CopyGroups::pending() const {
   LaneMask lanes = 0;
-  for (size_t i = 0; i < committed_; ++i) lanes |= groups_[i].lanes;
+  for (size_t i = 0; i < committed_; ++i) lanes |= groups_[i].lanes & groups_[i].copying;
   return lanes;
 }
 

@@ -47,11 +47,11 @@ class CopyGroups {
   /// Moves all bytes of `lanes` at once, committed or not; the groups stay.
   void deliver(LaneMask lanes);
   LaneMask uncommitted() const { return open_; }
-  LaneMask pending() const;  ///< lanes with a committed group that no wait completed
+  LaneMask pending() const;  ///< lanes with copies in a committed group that no wait completed
 
  private:
   struct Group {
-    LaneMask lanes = 0;
+    LaneMask lanes = 0, copying = 0;  // copying: lanes for which the group is not empty
     VectorClock clock;
     std::vector<Delivery> deliveries;
   };

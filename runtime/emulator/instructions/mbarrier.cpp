@@ -199,7 +199,7 @@ Outcome run_wait(Warp& warp, const Op& op, LaneMask active) {
   }
   warp.set_predicate(op.words[0], active, done);
   if (done == active) return Outcome::kNext;
-  warp.waits_for(named(blocked.address) + " " + blocked.state->text());
+  warp.waits_for([&] { return named(blocked.address) + " " + blocked.state->text(); });
   return Outcome::kYield;
 }
 
@@ -307,13 +307,14 @@ MbarrierPlace find_mbarrier(const Access& access, uint32_t address) {
   uint32_t offset = 0;
   Block* block = shared_owner(access, address, offset);
   if (block == nullptr) return {};
+  auto found = block->mbarriers.find(offset);
+  if (found == block->mbarriers.end() && offset % kMbarrierBytes == 0)
+    return refuse("used, but no mbarrier.init made it");
   Access atomic = access;
   atomic.kind = AccessKind::kAtomic;
   atomic.async = atomic.poisoned = false;
   const Accessed bytes = access_shared(atomic, address, kMbarrierBytes, kMbarrierBytes);
   if (!bytes) return {};
-  auto found = block->mbarriers.find(offset);
-  if (found == block->mbarriers.end()) return refuse("used, but no mbarrier.init made it");
   uint64_t mark = 0;
   std::memcpy(&mark, bytes.bytes, sizeof mark);
   if (mark != Mbarrier::mark(offset)) return refuse("something else was written over it");

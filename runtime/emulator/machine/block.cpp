@@ -111,6 +111,17 @@ void Block::check_leaks(const Warp& last) {
       report(last, op, -1, FindingKind::kLeak,
              "the block ends while the mbarrier at shared address " + std::to_string(offset + kSharedBase) +
                  " wants " + std::to_string(barrier.transactions) + " more bytes of copies");
+  for (const auto& warp : warps) {
+    if (!warp->async_) continue;
+    const std::string of = " of warp " + std::to_string(warp->index());
+    if (warp->async_->copies.uncommitted())
+      report(last, op, -1, FindingKind::kLeak,
+             "the block ends with cp.async copies" + of + " that no group was committed for");
+    if (warp->async_->bulk.uncommitted() | warp->async_->bulk.pending())
+      report(last, op, -1, FindingKind::kLeak,
+             "the block ends with bulk copies" + of +
+                 " that nothing waited for: they may read shared memory when it is another block's");
+  }
 }
 
 Residency::Residency(Launch& launch, std::vector<OpMeter>& meters) : launch_(launch), meters_(meters) {

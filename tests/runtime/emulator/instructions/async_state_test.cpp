@@ -21,10 +21,14 @@ std::vector<uint32_t> acquired(CopyGroups& groups, LaneMask lanes, int64_t keep)
 
 TEST_CASE("emulator: copy groups: a wait keeps the newest") {
   CopyGroups groups;
-  for (uint32_t i = 1; i <= 4; ++i) groups.commit(kAllLanes, {i});
+  groups.issue(kAllLanes);
+  for (uint32_t i = 1; i <= 3; ++i) groups.commit(kAllLanes, {i});
   CHECK(groups.pending() == kAllLanes);
+  groups.issue(6);
+  groups.commit(kAllLanes, {4});
   CHECK(acquired(groups, kAllLanes, 3) == std::vector<uint32_t>{1});
   CHECK(acquired(groups, kAllLanes, 3).empty());
+  CHECK(groups.pending() == 6);  // the others' group is empty
   groups.commit(kAllLanes, {5});
   CHECK(acquired(groups, kAllLanes, 1) == std::vector<uint32_t>{4, 3, 2});
   CHECK(acquired(groups, kAllLanes, 0) == std::vector<uint32_t>{5});
@@ -33,8 +37,10 @@ TEST_CASE("emulator: copy groups: a wait keeps the newest") {
 
 TEST_CASE("emulator: copy groups: lanes that commit apart count apart") {
   CopyGroups groups;
+  groups.issue(kAllLanes);
   groups.commit(0x0000ffff, {1});
   groups.commit(0xffff0000, {2});
+  groups.issue(kAllLanes);
   groups.commit(0x0000ffff, {3});
   // Each upper lane has one group, each lower lane two.
   CHECK(acquired(groups, kAllLanes, 1) == std::vector<uint32_t>{1});
