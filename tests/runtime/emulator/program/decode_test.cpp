@@ -182,11 +182,11 @@ TEST_CASE("emulator: decode: bad programs are refused with their line") {
         "t.ptx:7:1: error: unknown instruction 'movv'\n"
         "  7 | movv.b32 %r1, %r2;\n"
         "    | ^~~~~~~~~~~~~~~~~~\n"
-        "  hint: did you mean 'mov'?");
+        "  hint: did you mean 'mov'?\n");
   CHECK(refused_body(".reg .b32 %r<3>;\n  mov.wide.b32 %r1, %r2;") ==
         "t.ptx:7:3: error: '.wide' is not supported in 'mov.wide.b32'\n"
         "  7 |   mov.wide.b32 %r1, %r2;\n"
-        "    |   ^~~~~~~~~~~~~~~~~~~~~~");
+        "    |   ^~~~~~~~~~~~~~~~~~~~~~\n");
 }
 
 TEST_CASE("emulator: decode: recursion is refused with the chain of calls") {
@@ -204,7 +204,7 @@ TEST_CASE("emulator: decode: recursion is refused with the chain of calls") {
 
 TEST_CASE("emulator: decode: a kernel that is not there") {
   CHECK(refused(kernel_text("", "ret;"), "kk") ==
-        "error: module 't.ptx' has no kernel 'kk'\n  hint: did you mean 'k'?");
+        "error: module 't.ptx' has no kernel 'kk'\n  hint: did you mean 'k'?\n");
 }
 
 }  // namespace
