@@ -1,8 +1,10 @@
 // memory.cpp: ld, ldu and st of every space (PTX ISA 9.0, 9.7.9.8 to 9.7.9.12).
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/emulator/instructions/lane_addresses.h"
 #include "runtime/emulator/instructions/memory_modifiers.h"
+#include "runtime/emulator/instructions/polling.h"
 #include "runtime/emulator/instructions/tables.h"
 
 namespace tenon::emulator {
@@ -71,20 +73,17 @@ void load_elements(Warp& warp, const Op& op, const LaneBytes& from) {
   }
 }
 
-/// Whether this load saw just what it saw the last time: then it waits for others, which should run.
+/// Whether a load that others' stores may end saw just what it saw the last time.
 bool saw_the_same(Warp& warp, const Op& op, const LaneAddresses& addresses, const LaneBytes& from) {
-  uint64_t hash = 0;
+  Sight sight;
   for (LaneMask left = from.lanes; left != 0; left &= left - 1) {
     const int lane = __builtin_ctz(left);
     uint64_t value = 0;
     std::memcpy(&value, from.at[lane], std::min<int>(form_of(op).bytes, sizeof value));
-    for (uint64_t part : {addresses[lane], value, static_cast<uint64_t>(lane)})
-      hash = (hash ^ part) * 0x9e3779b97f4a7c15ull, hash ^= hash >> 32;
+    sight.add(addresses[lane]);
+    sight.add(value);
   }
-  Warp::Poll& poll = warp.polls[op.line % Warp::kRemembered];
-  const bool same = poll.op == &op && poll.seen == hash;
-  poll = {&op, hash};
-  return same;
+  return sight.again(warp, op);
 }
 
 template <class M>
@@ -102,6 +101,9 @@ Outcome run_load(Warp& warp, const Op& op, LaneMask active) {
   for (int e = 0; e < form.elements; ++e)
     if (Slot slot = op.words[kFirstElement + e]; slot != kNoSlot) warp.set_poison(slot, active, poison);
   if (!form.strong || !saw_the_same(warp, op, addresses, from)) return Outcome::kNext;
+  warp.waits_for([&] {
+    return "another value " + describe_place(warp, form.place.space, addresses[__builtin_ctz(active)]);
+  });
   return Outcome::kYield;
 }
 

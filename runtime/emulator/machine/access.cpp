@@ -287,7 +287,7 @@ Accessed access_global(const Access& access, uint64_t address, int64_t bytes, in
       report_unwritten_atomic(access, access.warp.launch().memory.describe(address, bytes), bytes);
     if (access.poisoned) report_poisoned_store(access, address, bytes);
     mark_validity(allocation->initialised.words(), offset, bytes, access.poisoned);
-    access.warp.block().residency().progress();
+    if (access.kind == AccessKind::kWrite) access.warp.block().residency().progress();
   }
   mark_global(access, *allocation, offset, bytes);
   meter_global(access, bytes, (offset + bytes - 1) / kSectorBytes - offset / kSectorBytes + 1);
@@ -309,7 +309,7 @@ Accessed access_shared(const Access& access, uint32_t address, int64_t bytes, in
         access, "at byte " + std::to_string(offset) + " of " + shared_name(access, *owner), bytes);
   if (access.kind != AccessKind::kRead) {
     mark_validity(valid, offset, bytes, access.poisoned);
-    access.warp.block().residency().progress();
+    if (access.kind == AccessKind::kWrite) access.warp.block().residency().progress();
   }
   access.warp.meter(access.op).shared += bytes;
   return result;

@@ -35,8 +35,8 @@ struct Accessed {
 };
 
 // One access of any number of bytes. `alignment` is what the instruction demands. A poisoned write to global memory is a
-// finding; elsewhere the bytes become uninitialised. Counts bytes and the sectors of this access alone; shared memory's
-// passes are counted by access_lanes() only.
+// finding; elsewhere the bytes become uninitialised. A write is progress (Residency); whether an atomic is, its handler
+// says. Counts bytes and the sectors of this access alone; shared memory's passes are counted by access_lanes() only.
 
 /// `address` is a device address.
 Accessed access_global(const Access& access, uint64_t address, int64_t bytes, int alignment);

@@ -162,7 +162,7 @@ void access_global_lanes(const LaneAddresses& addresses, LaneMask active, const 
     take_global(*hit, addresses, group, t);
     pending &= ~group;
   }
-  if (writes) t.access.warp.block().residency().progress();
+  if (t.access.kind == AccessKind::kWrite) t.access.warp.block().residency().progress();
 }
 
 // --- Shared memory
@@ -251,7 +251,7 @@ void access_shared_lanes(const LaneAddresses& addresses, LaneMask active, const 
     pending &= ~group;
   }
   t.result.contiguous &= t.result.lanes == kAllLanes;
-  if (t.writes()) t.access.warp.block().residency().progress();
+  if (t.access.kind == AccessKind::kWrite) t.access.warp.block().residency().progress();
 }
 
 // --- Memory of a thread, and parameters

@@ -1,6 +1,7 @@
 // launch.h: one launch of a kernel: what is asked, what comes back. The machine's front door.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct Options {
   uint64_t seed = 0;        ///< not 0: warps run in a random order with random quanta
   int multiprocessors = 4;  ///< of the emulated device: what a persistent kernel sizes its grid by
   int64_t l2_bytes = 50 << 20;
-  int host_threads = 0;  ///< for independent blocks; 0: one a core
+  std::function<void(llvm::StringRef)> print;  ///< what kernels print, whole calls; to stdout where empty
+  int host_threads = 0;                        ///< for independent blocks; 0: one a core
   uint64_t instruction_budget =
       20'000'000'000ull;  ///< warp instructions of a launch; beyond it the launch stops with a finding
 };
