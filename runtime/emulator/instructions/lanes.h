@@ -89,25 +89,27 @@ struct LaneMap {
 /// Whether this machine has the vector units that versioned() may use.
 bool has_wide_vectors();
 
-template <class Body>
-[[gnu::flatten]] Outcome run_plain(Warp& warp, const Op& op, LaneMask active) {
-  return Body::run(warp, op, active);
+template <class Body, class R, class... A>
+[[gnu::flatten]] R run_plain(A... arguments) {
+  return Body::run(arguments...);
 }
 #if defined(__x86_64__)
-template <class Body>
-[[gnu::flatten, gnu::target("avx2,fma,bmi,bmi2,popcnt")]] Outcome run_wide(Warp& warp, const Op& op,
-                                                                           LaneMask active) {
-  return Body::run(warp, op, active);
+template <class Body, class R, class... A>
+[[gnu::flatten, gnu::target("avx2,fma,bmi,bmi2,popcnt")]] R run_wide(A... arguments) {
+  return Body::run(arguments...);
 }
 #endif
-
+template <class Body, class R, class... A>
+auto pick_version(R (*)(A...)) -> R (*)(A...) {
+#if defined(__x86_64__)
+  if (has_wide_vectors()) return run_wide<Body, R, A...>;
+#endif
+  return run_plain<Body, R, A...>;
+}
 /// Body::run, compiled for AVX2 and FMA as well as for any machine: the one that this machine can run.
 template <class Body>
-Handler versioned() {
-#if defined(__x86_64__)
-  if (has_wide_vectors()) return run_wide<Body>;
-#endif
-  return run_plain<Body>;
+auto versioned() {
+  return pick_version<Body>(&Body::run);
 }
 
 /// The handler of a lane function.
