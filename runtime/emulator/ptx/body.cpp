@@ -108,12 +108,11 @@ void Body::directive() {
 }
 
 void Body::label(const Token& name) {
-  if (lexer_.accept_directive(".branchtargets"))
-    branch_targets(name);
-  else if (lexer_.at_directive() && lexer_.token().text.startswith(".call"))
+  parsing_.count_part();
+  if (lexer_.accept_directive(".branchtargets")) return branch_targets(name);
+  if (lexer_.at_directive() && lexer_.token().text.startswith(".call"))
     lexer_.fail(lexer_.token(), "calls through pointers are not supported");
-  else
-    scopes_.declare(name, {Name::kLabel, Type::kPred, static_cast<int>(function_.body.size())});
+  scopes_.declare(name, {Name::kLabel, Type::kPred, static_cast<int>(function_.body.size())});
 }
 
 void Body::branch_targets(const Token& name) {
@@ -139,8 +138,7 @@ void Body::instruction() {
     lexer_.take();
     return label(opcode);
   }
-  if (++parsing_.instructions > parsing_.limits.instructions)
-    lexer_.fail(opcode, "more than " + std::to_string(parsing_.limits.instructions) + " instructions");
+  parsing_.count_instruction();
   set_opcode(into, opcode);
   function_.body.push_back(std::move(into));
   Instruction& last = function_.body.back();

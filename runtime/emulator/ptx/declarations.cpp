@@ -121,6 +121,11 @@ void Parsing::count_part() {
                "more than " + std::to_string(limits.parts) + " operands, variables and values");
 }
 
+void Parsing::count_instruction() {
+  if (++instructions > limits.instructions)
+    lexer.fail(lexer.token(), "more than " + std::to_string(limits.instructions) + " instructions");
+}
+
 Space space_of(llvm::StringRef directive) {
   return llvm::StringSwitch<Space>(directive)
       .Case(".global", Space::kGlobal)
@@ -143,6 +148,7 @@ void parse_registers(Parsing& parsing) {
       lexer.expect('>');
       parsing.scopes.declare_registers(name, static_cast<uint64_t>(count), type);
     } else {
+      parsing.count_part();
       parsing.scopes.declare(name, {Name::kRegister, type});
     }
     parsing.registers += count;

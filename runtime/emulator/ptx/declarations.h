@@ -15,8 +15,9 @@ struct Parsing {
 
   Parsing(Module& into, const ParseLimits& within) : module(into), limits(within), lexer(into.source) {}
 
-  /// Counts operands, initial values and the like against the limit.
+  /// Count against the limits; throw at the current token.
   void count_part();
+  void count_instruction();
 };
 
 /// The space of ".global"; kNone where the directive names none.

@@ -203,6 +203,7 @@ size_t Parser::begin(const Token& name) {
 
 // After .entry or .func: head and body, or a declaration that ends with a semicolon.
 void Parser::function(bool entry) {
+  parsing_.count_instruction();
   Function function;
   function.entry = entry;
   parsing_.scopes.begin_function(function.registers);
@@ -233,7 +234,11 @@ Module parse(llvm::StringRef text, llvm::StringRef name, const ParseLimits& limi
   module.name = name.str();
   module.source = std::make_shared<const SourceFile>(SourceFile{name.str(), text.str()});
   llvm::StringRef rest = module.source->text;
-  module.lines.reserve(rest.count('\n') + 1);
+  const auto line_count = static_cast<int64_t>(rest.count('\n')) + 1;
+  if (line_count > limits.parts)
+    throw Error(name.str() + ": a text of " + std::to_string(line_count) + " lines, more than " +
+                std::to_string(limits.parts));
+  module.lines.reserve(line_count);
   while (!rest.empty()) {
     auto [line, tail] = rest.split('\n');
     module.lines.push_back(line.rtrim('\r'));

@@ -4,13 +4,14 @@
 
 namespace tenon::ptx {
 
-/// What a module may not exceed; a text beyond one of them is an error that names it.
+/// What a module may not exceed; a text beyond one of them is an error that names it. Together they bound the
+/// memory of a parse below 1 GiB.
 struct ParseLimits {
   int64_t text_bytes = 64 << 20;
-  int64_t instructions = 2'000'000;
-  int64_t registers = 4'000'000;
-  int64_t parts = 8'000'000;  ///< operands, initial values, variables
-  int nesting = 64;           ///< of { }
+  int64_t instructions = 1'000'000;  ///< and functions
+  int64_t registers = 4'000'000;     ///< declared, used or not
+  int64_t parts = 4'000'000;         ///< lines, operands, modifiers, variables, initial values, source places
+  int nesting = 64;                  ///< of { }
 };
 
 /// Parses a whole module. `name` stands for the text in messages. Both dialects of NVRTC 12.4 to 13 are

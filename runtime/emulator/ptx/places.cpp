@@ -23,9 +23,10 @@ int Places::at(Parsing& parsing, Spot spot) {
 
 int Places::parse(Parsing& parsing) {
   Lexer& lexer = parsing.lexer;
+  parsing.count_part();
   const Spot spot = parse_spot(lexer);
   int inlined_at = -1;
-  FunctionName name{-1, lexer.token(), 0};
+  FunctionName name{-1, {}, 0};
   while (lexer.accept(',')) {
     const Token attribute = lexer.name("function_name or inlined_at");
     if (attribute.text == "inlined_at") {

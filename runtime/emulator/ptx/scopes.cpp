@@ -30,15 +30,26 @@ void Scopes::begin_function(std::vector<Register>& registers) {
   push();
 }
 
+// Refuses a register that a family has already, and notes its number for a family that comes later (which then
+// can be only the one without any digits at its end: the note costs one entry, not one for each digit).
+void Scopes::count_single(Scope& scope, const Token& name) {
+  llvm::StringRef stem;
+  uint64_t last = 0;
+  each_split(name.text, [&](llvm::StringRef prefix, uint64_t number) {
+    if (auto found = scope.families.find(prefix);
+        found != scope.families.end() && number < found->second.count)
+      fail_duplicate(name, found->second.line);
+    stem = prefix, last = number;
+    return false;
+  });
+  if (stem.empty()) return;
+  Family& family = scope.families[stem];
+  family.least_single = std::min(family.least_single, last);
+}
+
 void Scopes::declare(Scope& scope, const Token& name, Name meaning) {
   meaning.line = name.line;
-  if (meaning.kind == Name::kRegister)
-    each_split(name.text, [&](llvm::StringRef prefix, uint64_t number) {
-      Family& family = scope.families[prefix];
-      if (number < family.count) fail_duplicate(name, family.line);
-      family.least_single = std::min(family.least_single, number);
-      return false;
-    });
+  if (meaning.kind == Name::kRegister) count_single(scope, name);
   auto [entry, fresh] = scope.names.try_emplace(name.text, meaning);
   if (!fresh) fail_duplicate(name, entry->second.line);
 }

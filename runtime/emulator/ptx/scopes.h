@@ -79,6 +79,7 @@ class Scopes {
   };
 
   void declare(Scope& scope, const Token& name, Name meaning);
+  void count_single(Scope& scope, const Token& name);
   std::optional<Name> member(Scope& scope, llvm::StringRef name);
   int number(llvm::StringRef name, Type type);
   void pass_on(const LabelUse& use);
