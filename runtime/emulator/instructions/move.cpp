@@ -29,7 +29,7 @@ template <class T, class F>
 // Words: to, from.
 template <class T>
 Outcome run_mov(Warp& warp, const Op& op, LaneMask active) {
-  const T* from = std::as_const(warp).lanes<T>(op.words[1]);
+  const T* from = warp.lanes<T>(op.words[1]);
   T* to = warp.lanes<T>(op.words[0]);
   if (active == kAllLanes)
     std::memmove(to, from, kLanes * sizeof(T));
@@ -72,8 +72,8 @@ struct PackForm {
 // Words: to, parts. The commonest form, two halves of a word.
 template <class Whole, int kPartBits>
 Outcome run_pack_two(Warp& warp, const Op& op, LaneMask active) {
-  const uint32_t* low = std::as_const(warp).lanes<uint32_t>(op.words[1]);
-  const uint32_t* high = std::as_const(warp).lanes<uint32_t>(op.words[2]);
+  const uint32_t* low = warp.lanes<uint32_t>(op.words[1]);
+  const uint32_t* high = warp.lanes<uint32_t>(op.words[2]);
   each_lane(warp.lanes<Whole>(op.words[0]), active,
             [&](int lane) { return static_cast<Whole>(high[lane]) << kPartBits | low[lane]; });
   warp.set_poison(op.words[0], active, warp.poison(op.words[1]) | warp.poison(op.words[2]));
@@ -325,9 +325,8 @@ uint64_t window(Decoder& decoder, Space space) {
 
 // Words: to, from, what to add (a constant).
 Outcome run_add_window(Warp& warp, const Op& op, LaneMask active) {
-  const Warp& reads = warp;
-  const uint64_t* from = reads.lanes<uint64_t>(op.words[1]);
-  const uint64_t added = reads.lanes<uint64_t>(op.words[2])[0];
+  const uint64_t* from = warp.lanes<uint64_t>(op.words[1]);
+  const uint64_t added = warp.lanes<uint64_t>(op.words[2])[0];
   each_lane(warp.lanes<uint64_t>(op.words[0]), active, [&](int lane) { return from[lane] + added; });
   warp.set_poison(op.words[0], active, warp.poison(op.words[1]));
   return Outcome::kNext;
@@ -353,7 +352,7 @@ void decode_cvta(Decoder& decoder) {
 // Words: predicate, address.
 template <Space kSpace, bool kOwnBlock>
 Outcome run_isspacep(Warp& warp, const Op& op, LaneMask active) {
-  const uint64_t* address = std::as_const(warp).lanes<uint64_t>(op.words[1]);
+  const uint64_t* address = warp.lanes<uint64_t>(op.words[1]);
   const auto own = static_cast<uint32_t>(warp.block().rank() + 1);
   LaneMask is = 0;
   for (LaneMask rest = active; rest; rest &= rest - 1) {
@@ -399,9 +398,8 @@ uint32_t address_in_cluster(uint32_t address, uint32_t rank) {
 // Words: to, address, rank.
 template <class T>
 Outcome run_mapa(Warp& warp, const Op& op, LaneMask active) {
-  const Warp& reads = warp;
-  const T* address = reads.lanes<T>(op.words[1]);
-  const uint32_t* rank = reads.lanes<uint32_t>(op.words[2]);
+  const T* address = warp.lanes<T>(op.words[1]);
+  const uint32_t* rank = warp.lanes<uint32_t>(op.words[2]);
   each_lane(warp.lanes<T>(op.words[0]), active, [&](int lane) {
     const auto offset = static_cast<uint32_t>(address[lane]);
     return address[lane] - offset + address_in_cluster(offset, rank[lane]);
@@ -424,7 +422,7 @@ void decode_mapa(Decoder& decoder) {
 // Words: to, address.
 template <class T>
 Outcome run_getctarank(Warp& warp, const Op& op, LaneMask active) {
-  const T* address = std::as_const(warp).lanes<T>(op.words[1]);
+  const T* address = warp.lanes<T>(op.words[1]);
   const auto own = static_cast<uint32_t>(warp.block().rank());
   each_lane(warp.lanes<uint32_t>(op.words[0]), active, [&](int lane) {
     const uint32_t rank = static_cast<uint32_t>(address[lane]) >> kClusterRankShift;
