@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/emulator/instructions/printf.h"
 #include "runtime/emulator/instructions/tables.h"
 #include "runtime/emulator/machine/access.h"
 
@@ -242,11 +243,13 @@ void decode_call(Decoder& decoder) {
   const CallOperands call = call_operands(decoder);
   if (!call.function->external)
     decode_defined(decoder, call);
+  else if (call.function->name == "vprintf")
+    system_call(decoder, call, {8, 8}, run_vprintf);
   else if (call.function->name == "__assertfail")
     system_call(decoder, call, {8, 8, 4, 8, 8}, run_assertfail);
   else
     decoder.fail("'" + call.function->name + "' is defined in no module",
-                 "__assertfail is known");
+                 "vprintf and __assertfail are known");
 }
 
 constexpr OpcodeEntry kOpcodes[] = {
