@@ -332,7 +332,7 @@ void decode_mma(Decoder& d) {
   form.b = element_of(d, types[2]);
   form.accumulator = accumulator_of(d, types[0], types[3], form.a, form.b, saturate);
   int k = 0;
-  shape.substr(5).getAsInteger(10, k);
+  shape.substr(6).getAsInteger(10, k);
   form.chunks = k / core_depth(form.a);
   if (form.chunks < 1 || form.chunks > kMostChunks)
     d.fail(shape.str() + " is no shape of ." + ptx::name(types[1]).str());
