@@ -132,6 +132,7 @@ void Parser::section() {
 void Parser::debug_strings() {
   while (!lexer_.accept('}')) {
     if (!lexer_.accept_directive(".b8")) {
+      parsing_.count_part();
       debug_labels_[lexer_.name("a label, .b8 or '}'").text] = debug_strings_.size();
       lexer_.expect(':');
       continue;
