@@ -15,7 +15,8 @@ struct Slots {
 };
 
 /// Linear scan (Poletto and Sarkar 1999) without spilling. `units` as in FunctionCode. Registers that one op mentions
-/// never share, so handlers may write a result before they have read all operands.
+/// never share, so handlers may write a result before they have read all operands. Nor do registers of different widths: lanes
+/// that diverge are at different ops at the same time, and a lane's bytes in a wide register are other lanes' in a narrow one.
 Slots assign_slots(const std::vector<int8_t>& units, const std::vector<LiveRange>& ranges);
 
 }  // namespace tenon::emulator
