@@ -2,10 +2,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "runtime/emulator/checks/races.h"
+#include "runtime/emulator/instructions/wgmma_state.h"
 #include "runtime/emulator/program/op.h"
 
 namespace tenon::emulator {
@@ -65,22 +65,10 @@ class CopyGroups {
   size_t committed_ = 0;
 };
 
-/// Registers of a wgmma that may still be written or read by the tensor cores.
-struct RegisterInFlight {
-  Slot slot = 0;
-  const Op* op = nullptr;
-  std::vector<uint32_t> before;  ///< of an A operand: its lanes at issue; empty for an accumulator
-};
-struct WgmmaGroup {
-  std::vector<RegisterInFlight> registers;
-  VectorClock clock;
-  int64_t operations = 0;
-};
 struct AsyncState {
   CopyGroups copies;  ///< cp.async
   CopyGroups bulk;    ///< cp.async.bulk's bulk_group
-  std::vector<RegisterInFlight> wgmma_open;
-  std::deque<WgmmaGroup> wgmma_committed;
+  WgmmaState wgmma;
 };
 
 }  // namespace tenon::emulator

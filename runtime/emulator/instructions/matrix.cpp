@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "runtime/emulator/instructions/matrix_types.h"
 #include "runtime/emulator/instructions/tables.h"
 #include "runtime/emulator/instructions/tensor_core.h"
 #include "runtime/emulator/machine/access.h"
@@ -224,30 +225,17 @@ struct Mma {
 };
 constexpr int kMostChunks = 2, kMostElements = kTileRows * 2 * kCoreRowBytes;
 
-/// Rows of D whose lanes' operands nothing computed: what row r of A or C, or column n of B, spoils.
+/// Poison of D: what row r of A or C, or column n of B, spoils.
 void poison_result(Warp& warp, const Mma& form, const int32_t* d, const int32_t* a, const int32_t* b,
                    const int32_t* c, LaneMask active) {
+  uint32_t rows = 0, columns = 0;
+  for (int i = 0; i < 2 * form.chunks; ++i) rows |= rows_of_lanes(warp.poison(a[i])) << 8 * (i & 1);
+  for (int i = 0; i < form.chunks; ++i) columns |= rows_of_lanes(warp.poison(b[i]));
   int registers = accumulator_registers(form.accumulator);
-  LaneMask rows[2] = {}, columns = 0;  // of each half of the rows: lanes of D
-  for (int i = 0; i < 2 * form.chunks; ++i) rows[i & 1] |= warp.poison(a[i]);
-  for (int i = 0; i < form.chunks; ++i) columns |= warp.poison(b[i]);
-  LaneMask from_c[4] = {};
-  for (int i = 0; i < registers; ++i) from_c[i] = warp.poison(c[i]);
-  LaneMask by_row[2] = {}, by_column[2] = {};  // columns: even ones, odd ones
-  for (int lane = 0; lane < kLanes; ++lane) {
-    LaneMask quad = LaneMask{0xf} << (lane & ~3);
-    for (int half = 0; half < 2; ++half) by_row[half] |= LaneMask{(rows[half] & quad) != 0} << lane;
-    // Lane l of D holds columns 2 (l % 4) and the next; lanes 4 n to 4 n + 3 of B hold column n.
-    for (int odd = 0; odd < 2; ++odd) {
-      int column = 2 * (lane & 3) + odd;
-      by_column[odd] |= LaneMask{(columns >> 4 * column & 0xf) != 0} << lane;
-    }
-  }
-  for (int i = 0; i < registers; ++i) {
-    bool both = registers == 2;  // f16: a register holds both columns
-    LaneMask column = both ? by_column[0] | by_column[1] : by_column[i & 1];
-    warp.set_poison(d[i], active, by_row[both ? i : i / 2] | column | from_c[i]);
-  }
+  LaneMask poison[4];
+  for (int i = 0; i < registers; ++i)
+    poison[i] = accumulator_lanes(form.accumulator, i, rows, columns) | warp.poison(c[i]);
+  for (int i = 0; i < registers; ++i) warp.set_poison(d[i], active, poison[i]);
 }
 
 Outcome run_mma(Warp& warp, const Op& op, LaneMask active) {
@@ -289,37 +277,6 @@ Outcome run_mma(Warp& warp, const Op& op, LaneMask active) {
   return Outcome::kNext;
 }
 
-Element element_of(Decoder& d, ptx::Type type) {
-  switch (type) {
-    case ptx::Type::kF16: return Element::kF16;
-    case ptx::Type::kBf16: return Element::kBf16;
-    case ptx::Type::kTf32: return Element::kTf32;
-    case ptx::Type::kE4m3: return Element::kE4m3;
-    case ptx::Type::kE5m2: return Element::kE5m2;
-    case ptx::Type::kS8: return Element::kS8;
-    case ptx::Type::kU8: return Element::kU8;
-    default: d.fail("tensor cores do not multiply ." + ptx::name(type).str() + " in this shape");
-  }
-}
-
-bool is_integer(Element e) { return e == Element::kS8 || e == Element::kU8; }
-bool is_small_float(Element e) { return e == Element::kE4m3 || e == Element::kE5m2; }
-
-/// The accumulators' kind from the types of D and C; fails where the operands do not go with it.
-Accumulator accumulator_of(Decoder& d, ptx::Type type, ptx::Type c, Element a, Element b, bool saturate) {
-  bool mixes = a == b || (is_integer(a) && is_integer(b)) || (is_small_float(a) && is_small_float(b));
-  if (!mixes) d.fail("A and B are of types that do not go together");
-  if (type != c) d.fail("C and D must be of one type");
-  if (is_integer(a)) {
-    if (type != ptx::Type::kS32) d.fail("integers are summed in .s32");
-    return saturate ? Accumulator::kS32Saturated : Accumulator::kS32;
-  }
-  if (saturate) d.fail(".satfinite is for integers");
-  if (type == ptx::Type::kF32) return Accumulator::kF32;
-  if (type == ptx::Type::kF16 && (a == Element::kF16 || is_small_float(a))) return Accumulator::kF16;
-  d.fail("no accumulators of ." + ptx::name(type).str() + " for these operands");
-}
-
 void decode_mma(Decoder& d) {
   expect_aligned(d);
   llvm::StringRef shape = d.expect_any({"m16n8k4", "m16n8k8", "m16n8k16", "m16n8k32"});
@@ -330,19 +287,18 @@ void decode_mma(Decoder& d) {
   auto& form = d.form<Mma>();
   form.a = element_of(d, types[1]);
   form.b = element_of(d, types[2]);
-  form.accumulator = accumulator_of(d, types[0], types[3], form.a, form.b, saturate);
+  if (types[0] != types[3]) d.fail("C and D must be of one type");
+  form.accumulator = accumulator_of(d, types[0], form.a, form.b, saturate);
   int k = 0;
   shape.substr(6).getAsInteger(10, k);
   form.chunks = k / core_depth(form.a);
   if (form.chunks < 1 || form.chunks > kMostChunks)
     d.fail(shape.str() + " is no shape of ." + ptx::name(types[1]).str());
   if (is_small_float(form.a) && d.target_arch() < 89) d.fail("8-bit floats need sm_89 or newer");
-  form.rule = sum_rule(d.target_arch(), form.a, form.b);
-  if (is_integer(form.a)) form.rule.terms = 0;  // integers are exact
+  form.rule = rule_of(d, form.a, form.b);
 
   d.expect_operands(4, 4);
-  bool packed = form.accumulator == Accumulator::kF16;
-  ptx::Type sum_type = packed ? ptx::Type::kB32 : types[0];
+  ptx::Type sum_type = register_type(form.accumulator);
   int counts[4] = {d.write_all(d.operand(0), sum_type), d.read_all(d.operand(1), ptx::Type::kB32),
                    d.read_all(d.operand(2), ptx::Type::kB32), d.read_all(d.operand(3), sum_type)};
   int registers = accumulator_registers(form.accumulator);

@@ -26,6 +26,31 @@ constexpr int accumulator_registers(Accumulator kind) { return kind == Accumulat
 /// Where column n of a tile stands in a row of sums: even columns first, since an f32 register holds every other one.
 constexpr int column_place(int n) { return (n & 1) * 4 + n / 2; }
 
+/// What of a fragment lanes hold, for poison. Lanes 4 r to 4 r + 3 of a register of A, or of an accumulator, hold row r of
+/// 8; those of a register of B, column r. Lane l's accumulators hold columns 2 (l % 4) and 2 (l % 4) + 1. Bit r of `rows`
+/// is row r, bit n of `columns` column n.
+constexpr uint32_t rows_of_lanes(uint32_t lanes) {
+  uint32_t rows = 0;
+  for (int r = 0; r < 8; ++r) rows |= uint32_t{(lanes >> 4 * r & 0xf) != 0} << r;
+  return rows;
+}
+constexpr uint32_t lanes_of_rows(uint32_t rows) {
+  uint32_t lanes = 0;
+  for (int r = 0; r < 8; ++r) lanes |= (rows >> r & 1) * (0xfu << 4 * r);
+  return lanes;
+}
+constexpr uint32_t lanes_of_columns(uint32_t columns, int odd) {
+  uint32_t quad = 0;
+  for (int i = 0; i < 4; ++i) quad |= (columns >> (2 * i + odd) & 1) << i;
+  return quad * 0x11111111u;
+}
+/// The lanes of accumulator register `i` (of accumulator_registers(kind)) that hold one of the 16 `rows` or 8 `columns`.
+constexpr uint32_t accumulator_lanes(Accumulator kind, int i, uint32_t rows, uint32_t columns) {
+  if (kind == Accumulator::kF16)  // both columns in one register
+    return lanes_of_rows(rows >> 8 * i & 0xff) | lanes_of_columns(columns, 0) | lanes_of_columns(columns, 1);
+  return lanes_of_rows(rows >> 8 * (i / 2) & 0xff) | lanes_of_columns(columns, i % 2);
+}
+
 /// Exchanges rows and columns of a core matrix of 16-bit elements. `to` may be `from`.
 void transpose_core(const std::byte* from, std::byte* to);
 

@@ -1,4 +1,4 @@
-// access_checks.h: what every access is judged by, alone or with the other lanes of its warp; for access.cpp and
+// access_checks.h: what every access is judged by, alone or with others; for access.cpp, engine_access.cpp and
 // lane_access.cpp only.
 #pragma once
 #include "runtime/emulator/machine/access.h"

@@ -38,6 +38,7 @@ void Block::start(const int (&index)[3]) {
   std::fill(shared.initialised.begin(), shared.initialised.end(), 0);
   for (NamedBarrier& barrier : barriers)
     if (!barrier.idle() || barrier.generation != 1) barrier = NamedBarrier();
+  for (Warpgroup& warpgroup : warpgroups) warpgroup.arrived = 0;
   mbarriers.clear();
   exited = false;
   for (auto& warp : warps) warp->start();

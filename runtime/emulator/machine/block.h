@@ -54,6 +54,14 @@ struct NamedBarrier {
   int arrived_threads() const { return __builtin_popcount(arrived) * kLanes; }
 };
 
+/// Four aligned warps at a wgmma.mma_async: the last to come multiplies for all, then all go on.
+struct Warpgroup {
+  uint64_t generation = 1;  ///< counts the meetings
+  uint32_t arrived = 0;     ///< warps, one bit each
+  const Op* op = nullptr;   ///< what they arrived at
+};
+constexpr int kWarpgroupWarps = 4, kWarpgroups = 8;  ///< of a block
+
 /// barrier.cluster's clocks; who has arrived is in Warp::cluster.
 struct ClusterBarrier {
   VectorClock arriving, completed;
@@ -73,6 +81,7 @@ class Block {
   std::vector<std::unique_ptr<Warp>> warps;
   SharedMemory shared;
   NamedBarrier barriers[kBarriers];
+  Warpgroup warpgroups[kWarpgroups];
   std::map<uint32_t, Mbarrier> mbarriers;  ///< by offset from kSharedBase: those that were initialised
   bool exited = false;
   uint32_t live_warps() const;  ///< one bit each
