@@ -317,7 +317,7 @@ int columns_of(Decoder& d, llvm::StringRef shape, Element element) {
 
 void decode_types(Decoder& d, Wgmma& form) {
   llvm::StringRef shape = d.accept_prefix("m64n");
-  if (shape.empty()) d.fail("expected a shape m64nNkK");
+  if (!shape.consume_front("m64n")) d.fail("expected a shape m64nNkK");
   const ptx::Type sum = d.expect_type(), a = d.expect_type(), b = d.expect_type();
   form.a = element_of(d, a);
   form.b = element_of(d, b);
