@@ -100,7 +100,11 @@ Outcome run_atomic(Warp& warp, const Op& op, LaneMask active) {
       warp.set_poison(op.words[kFirst + e], active, (active & ~at.lanes) | at.uninitialised);
   if (changed) warp.block().residency().progress();
   // A lock that stays taken: whoever holds it should run.
-  return sight.again(warp, op) && !changed ? Outcome::kYield : Outcome::kNext;
+  if (!sight.again(warp, op) || changed) return Outcome::kNext;
+  warp.waits_for([&] {
+    return "another value " + describe_place(warp, form.place.space, addresses[__builtin_ctz(active)]);
+  });
+  return Outcome::kYield;
 }
 
 // --- Decoding

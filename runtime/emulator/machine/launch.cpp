@@ -148,7 +148,8 @@ Launch::Launch(const LaunchRequest& request, const Options& options, GlobalMemor
 }
 
 int64_t Launch::shared_bytes() const {
-  return std::max(program.static_shared_bytes, program.dynamic_shared_offset + request.dynamic_shared_bytes);
+  if (request.dynamic_shared_bytes == 0) return program.static_shared_bytes;
+  return program.dynamic_shared_offset + request.dynamic_shared_bytes;
 }
 
 LaunchResult run(const LaunchRequest& asked, GlobalMemory& memory, const Options& options) {
