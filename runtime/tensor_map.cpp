@@ -11,7 +11,7 @@ bool is_float(TensorElement element) { return element >= TensorElement::kF16; }
 
 std::string at(const char* what, int i) { return std::string(what) + " of dimension " + std::to_string(i); }
 
-std::string fault_in_dimension(const TensorMap& map, int i) {
+std::string fault_in_dimension(const TensorTiling& map, int i) {
   if (map.dims[i] < 1 || map.dims[i] > kMostDim) return at("the size", i) + " is not 1 to 2^32";
   if (map.box[i] < 1 || map.box[i] > 256) return at("the box's size", i) + " is not 1 to 256";
   if (map.element_strides[i] < 1 || map.element_strides[i] > 8)
@@ -24,7 +24,7 @@ std::string fault_in_dimension(const TensorMap& map, int i) {
   return "";
 }
 
-std::string fault_in_layout(const TensorMap& map) {
+std::string fault_in_layout(const TensorTiling& map) {
   const int64_t row = map.box_row_bytes();
   if (map.interleave == TensorInterleave::kNone) {
     if (row % 16 != 0) return "a row of the box is no multiple of 16 bytes";
@@ -41,9 +41,9 @@ std::string fault_in_layout(const TensorMap& map) {
 
 }  // namespace
 
-int64_t TensorMap::box_row_bytes() const { return static_cast<int64_t>(box[0]) * element_bytes(element); }
+int64_t TensorTiling::box_row_bytes() const { return static_cast<int64_t>(box[0]) * element_bytes(element); }
 
-int64_t TensorMap::box_bytes() const {
+int64_t TensorTiling::box_bytes() const {
   int64_t bytes = box_row_bytes();
   for (int i = 1; i < rank; ++i) bytes *= box[i];
   return bytes;
@@ -64,8 +64,8 @@ int element_bytes(TensorElement element) {
 
 int swizzle_span(TensorSwizzle swizzle) { return 16 << static_cast<int>(swizzle); }
 
-std::string fault_in(const TensorMap& map) {
-  if (map.rank < 1 || map.rank > TensorMap::kMostRank) return "the rank is not 1 to 5";
+std::string fault_in(const TensorTiling& map) {
+  if (map.rank < 1 || map.rank > TensorTiling::kMostRank) return "the rank is not 1 to 5";
   const int alignment = map.interleave == TensorInterleave::k32 ? 32 : 16;
   if (map.base % alignment != 0)
     return "the address is not aligned to " + std::to_string(alignment) + " bytes";

@@ -31,7 +31,7 @@ enum class TensorFill : uint8_t { kZero, kNan };  ///< of a box's elements outsi
 enum class TensorPromotion : uint8_t { kNone, k64, k128, k256 };
 
 /// Dimension 0 is the fastest and contiguous. Sizes are in elements, strides in bytes.
-struct TensorMap {
+struct TensorTiling {
   static constexpr int kMostRank = 5;
   uint64_t base = 0;
   int rank = 1;
@@ -59,6 +59,6 @@ inline uint32_t swizzled(TensorSwizzle swizzle, uint32_t address) {
 }
 
 /// What cuTensorMapEncodeTiled refuses in a map, in words; "" where it takes it. Its own answer is a bare "invalid value".
-std::string fault_in(const TensorMap& map);
+std::string fault_in(const TensorTiling& map);
 
 }  // namespace tenon

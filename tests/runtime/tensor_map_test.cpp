@@ -7,8 +7,8 @@ using namespace tenon;
 
 namespace {
 
-TensorMap plain() {
-  TensorMap map;
+TensorTiling plain() {
+  TensorTiling map;
   map.base = 0x1000;
   map.rank = 3;
   map.dims[0] = 72, map.dims[1] = 100, map.dims[2] = 3;
@@ -20,7 +20,7 @@ TensorMap plain() {
 
 template <class Change>
 std::string fault_after(Change change) {
-  TensorMap map = plain();
+  TensorTiling map = plain();
   change(map);
   return fault_in(map);
 }
@@ -31,25 +31,25 @@ TEST_CASE("a tensor map's faults are told in words") {
   CHECK(fault_in(plain()) == "");
   CHECK(plain().box_row_bytes() == 128);
   CHECK(plain().box_bytes() == 4096);
-  CHECK(fault_after([](TensorMap& m) { m.rank = 6; }) == "the rank is not 1 to 5");
-  CHECK(fault_after([](TensorMap& m) { m.rank = 0; }) == "the rank is not 1 to 5");
-  CHECK(fault_after([](TensorMap& m) { m.base = 8; }) == "the address is not aligned to 16 bytes");
-  CHECK(fault_after([](TensorMap& m) { m.dims[1] = 0; }) == "the size of dimension 1 is not 1 to 2^32");
-  CHECK(fault_after([](TensorMap& m) { m.dims[0] = 1ull << 32; }) == "");
-  CHECK(fault_after([](TensorMap& m) { m.dims[0] = (1ull << 32) + 1; }) ==
+  CHECK(fault_after([](TensorTiling& m) { m.rank = 6; }) == "the rank is not 1 to 5");
+  CHECK(fault_after([](TensorTiling& m) { m.rank = 0; }) == "the rank is not 1 to 5");
+  CHECK(fault_after([](TensorTiling& m) { m.base = 8; }) == "the address is not aligned to 16 bytes");
+  CHECK(fault_after([](TensorTiling& m) { m.dims[1] = 0; }) == "the size of dimension 1 is not 1 to 2^32");
+  CHECK(fault_after([](TensorTiling& m) { m.dims[0] = 1ull << 32; }) == "");
+  CHECK(fault_after([](TensorTiling& m) { m.dims[0] = (1ull << 32) + 1; }) ==
         "the size of dimension 0 is not 1 to 2^32");
-  CHECK(fault_after([](TensorMap& m) { m.box[1] = 257; }) == "the box's size of dimension 1 is not 1 to 256");
-  CHECK(fault_after([](TensorMap& m) { m.box[2] = 0; }) == "the box's size of dimension 2 is not 1 to 256");
-  CHECK(fault_after([](TensorMap& m) { m.strides[0] = 136; }) ==
+  CHECK(fault_after([](TensorTiling& m) { m.box[1] = 257; }) == "the box's size of dimension 1 is not 1 to 256");
+  CHECK(fault_after([](TensorTiling& m) { m.box[2] = 0; }) == "the box's size of dimension 2 is not 1 to 256");
+  CHECK(fault_after([](TensorTiling& m) { m.strides[0] = 136; }) ==
         "the stride of dimension 1 is no multiple of 16 bytes");
-  CHECK(fault_after([](TensorMap& m) { m.strides[1] = 1ull << 40; }) ==
+  CHECK(fault_after([](TensorTiling& m) { m.strides[1] = 1ull << 40; }) ==
         "the stride of dimension 2 is not below 2^40 bytes");
-  CHECK(fault_after([](TensorMap& m) { m.element_strides[1] = 9; }) ==
+  CHECK(fault_after([](TensorTiling& m) { m.element_strides[1] = 9; }) ==
         "the element stride of dimension 1 is not 1 to 8");
-  CHECK(fault_after([](TensorMap& m) { m.box[0] = 4; }) == "a row of the box is no multiple of 16 bytes");
-  CHECK(fault_after([](TensorMap& m) { m.swizzle = TensorSwizzle::k64; }) ==
+  CHECK(fault_after([](TensorTiling& m) { m.box[0] = 4; }) == "a row of the box is no multiple of 16 bytes");
+  CHECK(fault_after([](TensorTiling& m) { m.swizzle = TensorSwizzle::k64; }) ==
         "a row of the box has 128 bytes, more than the swizzle's span of 64");
-  CHECK(fault_after([](TensorMap& m) {
+  CHECK(fault_after([](TensorTiling& m) {
           m.fill = TensorFill::kNan;
           m.element = TensorElement::kU16;
         }) == "only floats can be filled with NaN");

@@ -8,6 +8,8 @@
 
 namespace tenon::emulator {
 
+using TensorMap = TensorTiling;
+
 constexpr int kTensorMapBytes = 128;
 constexpr int kTensorMapAlignment = 64;
 
