@@ -38,7 +38,6 @@ const FileTypeRow kFileTypes[] = {
 };
 
 const FileTypeRow& row_of(FileType type) { return kFileTypes[static_cast<int>(type)]; }
-bool is_float(FileType type) { return type >= FileType::kF8E4M3; }
 bool is_integer(FileType type) { return type != FileType::kBool && !is_float(type); }
 
 template <class T>
@@ -112,6 +111,16 @@ Tensor convert_integers(const FileTensor& tensor, const Type& declared) {
 
 int64_t size_of(FileType type) { return row_of(type).bytes; }
 llvm::StringRef name_of(FileType type) { return row_of(type).name; }
+bool is_float(FileType type) { return type >= FileType::kF8E4M3; }
+std::optional<DType> model_type_of(FileType type) { return row_of(type).same; }
+
+std::optional<FileType> parse_file_type(llvm::StringRef name) {
+  for (const FileTypeRow& row : kFileTypes)
+    if (row.name == name) return static_cast<FileType>(&row - kFileTypes);
+  return {};
+}
+
+FileType file_type_of(DType type) { return *parse_file_type(name_of(type)); }
 
 int64_t FileTensor::elements() const {
   if (llvm::is_contained(shape, 0)) return 0;

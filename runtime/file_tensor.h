@@ -29,6 +29,11 @@ enum class FileType : uint8_t {
 
 int64_t size_of(FileType type);
 llvm::StringRef name_of(FileType type);  ///< "f32", "u16", ...
+/// The inverse of name_of; nothing for an unknown name.
+std::optional<FileType> parse_file_type(llvm::StringRef name);
+FileType file_type_of(DType type);  ///< with the same bits
+std::optional<DType> model_type_of(FileType type);
+bool is_float(FileType type);
 
 /// Read-only elements in row-major order, little-endian, anywhere in memory (not always aligned).
 struct FileTensor {

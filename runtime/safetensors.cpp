@@ -32,11 +32,13 @@ const TypeName kTypeNames[] = {
     {"F64", FileType::kF64},   {"F8_E4M3", FileType::kF8E4M3}, {"F8_E5M2", FileType::kF8E5M2},
 };
 
-llvm::StringRef format_name(DType dtype) {
+llvm::StringRef format_name(FileType type) {
   for (const TypeName& row : kTypeNames)
-    if (name_of(row.type) == name_of(dtype)) return row.name;
-  llvm_unreachable("every type of the model has a name in the format");
+    if (row.type == type) return row.name;
+  llvm_unreachable("every type has a name in the format");
 }
+
+int64_t bytes_of(const FileTensor& tensor) { return tensor.elements() * size_of(tensor.type); }
 
 /// The document, or an error that begins with the file's path.
 json::Value parse_json(const std::string& path, llvm::StringRef text) {
@@ -204,19 +206,19 @@ FileTensors read_folder(llvm::StringRef path) {
   return tensors;
 }
 
-std::string header_of(llvm::ArrayRef<std::pair<std::string, Tensor>> tensors) {
+std::string header_of(llvm::ArrayRef<FileTensor> tensors) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   json::Writer out(stream);
   int64_t at = 0;
   out.object([&] {
-    for (const auto& [name, tensor] : tensors) {
-      out.attribute_object(name, [&, &tensor = tensor] {
-        out.attribute("dtype", format_name(tensor.dtype()));
-        out.attribute("shape", extents_of(tensor.type().shape));
-        out.attribute("data_offsets", std::array{at, at + tensor.bytes()});
+    for (const FileTensor& tensor : tensors) {
+      out.attribute_object(tensor.name, [&] {
+        out.attribute("dtype", format_name(tensor.type));
+        out.attribute("shape", tensor.shape);
+        out.attribute("data_offsets", std::array{at, at + bytes_of(tensor)});
       });
-      at += tensor.bytes();
+      at += bytes_of(tensor);
     }
   });
   text.append((8 - text.size() % 8) % 8, ' ');  // data begins aligned
@@ -232,6 +234,14 @@ FileTensors read_safetensors(llvm::StringRef path) {
 }
 
 void write_safetensors(llvm::StringRef path, llvm::ArrayRef<std::pair<std::string, Tensor>> tensors) {
+  std::vector<FileTensor> views;
+  for (const auto& [name, tensor] : tensors)
+    views.push_back({name, path.str(), file_type_of(tensor.dtype()), extents_of(tensor.type().shape),
+                     tensor.data(), nullptr});
+  write_file_tensors(path, views);
+}
+
+void write_file_tensors(llvm::StringRef path, llvm::ArrayRef<FileTensor> tensors) {
   auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp",
                                                    llvm::sys::fs::all_read | llvm::sys::fs::owner_write);
   if (!temporary) throw Error(path.str() + ": " + llvm::toString(temporary.takeError()));
@@ -240,8 +250,8 @@ void write_safetensors(llvm::StringRef path, llvm::ArrayRef<std::pair<std::strin
   uint64_t length = header.size();
   out.write(reinterpret_cast<const char*>(&length), sizeof(length));
   out << header;
-  for (const auto& [name, tensor] : tensors)
-    out.write(reinterpret_cast<const char*>(tensor.data()), tensor.bytes());
+  for (const FileTensor& tensor : tensors)
+    out.write(reinterpret_cast<const char*>(tensor.data), bytes_of(tensor));
   out.flush();
   if (out.has_error()) {
     std::string problem = out.error().message();

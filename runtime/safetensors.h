@@ -16,5 +16,6 @@ FileTensors read_safetensors(llvm::StringRef path);
 /// Writes a file beside `path` and renames it at the end, so that `path` is the old file or the whole new
 /// one. Throws Error.
 void write_safetensors(llvm::StringRef path, llvm::ArrayRef<std::pair<std::string, Tensor>> tensors);
+void write_file_tensors(llvm::StringRef path, llvm::ArrayRef<FileTensor> tensors);
 
 }  // namespace tenon
