@@ -5,14 +5,12 @@
 #include <cstring>
 
 #include "codegen/lower.h"
-#include "runtime/cuda/card_at_hand.h"
-#include "runtime/cuda/cuda_device.h"
+#include "runtime/emulator/device/emulator_device.h"
 #include "runtime/safetensors.h"
 
 namespace tenon {
 
-/// What differs between a GPU, where plans run on bound device memory, and the cpu, where graphs run on
-/// tensors.
+/// What differs between a GPU, where plans run on bound device memory, and devices that run on tensors.
 class BoundProgram::Backend {
  public:
   virtual ~Backend() = default;
@@ -27,10 +25,15 @@ namespace {
 
 using Slot = BoundProgram::Slot;
 
+/// Runs on tensors in the application's host memory: the cpu, and the emulator, whose kernels' faults fail the run.
 class HostBackend : public BoundProgram::Backend {
  public:
-  HostBackend(Device& device, const Graph& graph, std::shared_ptr<Residents> residents)
-      : graph_(graph), program_(device.prepare(graph, nullptr, std::move(residents))) {}
+  HostBackend(Device& device, const Graph& graph, std::shared_ptr<const Plan> plan,
+              std::shared_ptr<Residents> residents)
+      : device_(device),
+        graph_(graph),
+        plan_(std::move(plan)),
+        program_(device.prepare(graph, plan_.get(), std::move(residents))) {}
 
   void bind_input(const Slot& slot, const void* data) override {
     inputs_[slot.name] = Tensor::view(slot.type, static_cast<const std::byte*>(data), nullptr);
@@ -38,18 +41,22 @@ class HostBackend : public BoundProgram::Backend {
   void bind_output(const Slot& slot, void* data) override { outputs_[slot.name] = data; }
   void prepare() override {}
   void enqueue(void* stream) override {
-    if (stream) throw Error("the cpu device has no streams: enqueue takes null there");
+    if (stream) throw Error(device_.description() + " has no streams: enqueue takes null there");
     run();
   }
   void run() override {
     const RunResult result = program_->run(inputs_);
+    if (const auto* emulated = dynamic_cast<emulator::EmulatorDevice*>(&device_))
+      emulator::require_no_findings(emulated->machine());
     for (size_t i = 0; i < result.outputs.size(); ++i)
       if (const int64_t bytes = result.outputs[i].bytes())
         std::memcpy(outputs_.at(graph_.outputs()[i].name), result.outputs[i].data(), bytes);
   }
 
  private:
+  Device& device_;
   const Graph& graph_;
+  std::shared_ptr<const Plan> plan_;
   std::unique_ptr<Program> program_;
   TensorMap inputs_;
   std::map<std::string, void*> outputs_;
@@ -75,11 +82,11 @@ class CudaBackend : public BoundProgram::Backend {
   cuda::CudaExecutor executor_;
 };
 
-std::shared_ptr<const Plan> plan_for(const cuda::GpuContext& gpu, const Model& model, const DimBinding& dims,
-                                     Policy policy) {
+std::shared_ptr<const Plan> plan_for(const cuda::CudaDevice& device, const Model& model,
+                                     const DimBinding& dims, Policy policy) {
   LowerOptions options;
-  options.target.card = cuda::card_at_hand(gpu.gpu());
-  options.target.library = gpu.has_library();
+  options.target.card = device.card();
+  options.target.library = device.gpu()->has_library();
   options.target.tf32 = model.tf32();
   options.target_name = options.target.card.name;
   options.select.policy = policy;
@@ -183,12 +190,13 @@ void BoundProgram::rebind(const DimBinding& dims) {
 }
 
 void BoundProgram::make_backend() {
-  if (auto* gpu = dynamic_cast<cuda::CudaDevice*>(device_.get()))
-    backend_ =
-        std::make_unique<CudaBackend>(gpu->gpu(), std::static_pointer_cast<cuda::DeviceStore>(residents_),
-                                      plan_for(*gpu->gpu(), *model_, options_.dims, options_.policy));
+  const auto* gpu = dynamic_cast<cuda::CudaDevice*>(device_.get());
+  const auto plan = gpu ? plan_for(*gpu, *model_, options_.dims, options_.policy) : nullptr;
+  if (gpu && !dynamic_cast<emulator::EmulatorDevice*>(device_.get()))
+    backend_ = std::make_unique<CudaBackend>(
+        gpu->gpu(), std::static_pointer_cast<cuda::DeviceStore>(residents_), plan);
   else
-    backend_ = std::make_unique<HostBackend>(*device_, *graph_, residents_);
+    backend_ = std::make_unique<HostBackend>(*device_, *graph_, plan, residents_);
 }
 
 void BoundProgram::bind_input(llvm::StringRef name, const void* data) {

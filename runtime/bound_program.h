@@ -51,7 +51,7 @@ class BoundProgram {
   llvm::ArrayRef<Slot> outputs() const { return outputs_; }
   llvm::ArrayRef<Slot> states() const { return states_; }
 
-  /// Device memory on a GPU, host memory on the cpu. Throws Error for an unknown name.
+  /// Device memory on a GPU, host memory on the cpu and the emulator. Throws Error for an unknown name.
   void bind_input(llvm::StringRef name, const void* data);
   void bind_output(llvm::StringRef name, void* data);
   /// The three throw Error while something is not bound; enqueue also before prepare.

@@ -5,6 +5,7 @@
 #include "runtime/cpu/cpu_device.h"
 #include "runtime/cuda/cuda_device.h"
 #include "runtime/cuda/machine.h"
+#include "runtime/emulator/device/emulator_device.h"
 
 namespace tenon {
 
@@ -19,10 +20,8 @@ std::unique_ptr<Device> make_device(llvm::StringRef name) {
   int ordinal = 0;
   if (kind == "cuda" && (bare || (!detail.getAsInteger(10, ordinal) && ordinal >= 0)))
     return cuda::CudaDevice::open(ordinal);
-  if (kind == "emulator")
-    throw Error("the device 'emulator' is not there yet", {}, "--device cpu runs the model without kernels",
-                Status::kMachineCannot);
-  throw Error("no device '" + name.str() + "'", {}, "auto, cpu, cuda or cuda:N");
+  if (kind == "emulator" && (bare || !detail.empty())) return emulator::EmulatorDevice::open(detail);
+  throw Error("no device '" + name.str() + "'", {}, "auto, cpu, cuda[:N] or emulator[:ARCH]");
 }
 
 }  // namespace tenon

@@ -62,7 +62,7 @@ typedef struct tenon_dim {
 } tenon_dim;
 
 typedef struct tenon_options {
-  const char* device;              /* "auto", "cpu", "cuda", "cuda:1"; null is auto */
+  const char* device;              /* "auto", "cpu", "cuda", "cuda:1", "emulator:sm_80"; null is auto */
   const char* policy;              /* "auto", "fused", "library"; null is auto */
   const char* const* weight_files; /* safetensors files, index files or folders */
   size_t weight_file_count;
@@ -96,7 +96,7 @@ tenon_status tenon_input(const tenon_program* program, size_t index, tenon_tenso
 tenon_status tenon_output(const tenon_program* program, size_t index, tenon_tensor* tensor);
 tenon_status tenon_state(const tenon_program* program, size_t index, tenon_tensor* tensor);
 
-/* Binds the application's memory: a device pointer on cuda (16-byte aligned), a host pointer on cpu. All
+/* Binds the application's memory: a device pointer on cuda (16-byte aligned), a host pointer on cpu and emulator. All
  * inputs and outputs must be bound before the first run; memory may be bound anew between runs. */
 tenon_status tenon_bind_input(tenon_program* program, const char* name, const void* data);
 tenon_status tenon_bind_output(tenon_program* program, const char* name, void* data);
@@ -106,7 +106,7 @@ tenon_status tenon_bind_output(tenon_program* program, const char* name, void* d
  * it is optional: until then kernels are launched one by one. */
 tenon_status tenon_prepare(tenon_program* program);
 /* Puts one run into `stream`, a CUstream or cudaStream_t of the program's device, and returns: allocates
- * nothing, waits for nothing, may be called while the caller captures the stream. On cpu `stream` is null and
+ * nothing, waits for nothing, may be called while the caller captures the stream. On cpu and emulator `stream` is null and
  * the run is done on return. Runs of one program must follow one another. */
 tenon_status tenon_enqueue(tenon_program* program, void* stream);
 /* One run on a stream of its own, done on return; prepares where that was not done. */

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <chrono>
 
+#include "runtime/cuda/card_at_hand.h"
+
 namespace tenon::cuda {
 namespace {
 
@@ -57,6 +59,8 @@ std::unique_ptr<CudaDevice> CudaDevice::open(int ordinal) {
 std::string CudaDevice::description() const {
   return "cuda:" + std::to_string(gpu_->gpu().ordinal) + " (" + gpu_->gpu().name + ")";
 }
+
+Card CudaDevice::card() const { return card_at_hand(gpu_->gpu()); }
 
 std::shared_ptr<Residents> CudaDevice::hold(const TensorMap& weights, const TensorMap& state) {
   return std::make_shared<DeviceStore>(gpu_, weights, state);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "passes/card.h"
 #include "runtime/cuda/cuda_executor.h"
 #include "runtime/device.h"
 
@@ -32,6 +33,8 @@ class CudaDevice : public Device {
   std::unique_ptr<Program> prepare(const Graph& graph, const Plan* plan,
                                    std::shared_ptr<Residents> residents) override;
   bool needs_plan() const override { return true; }
+  /// What plans are made for: the GPU at hand.
+  virtual Card card() const;
   const std::shared_ptr<GpuContext>& gpu() const { return gpu_; }
 
  private:

@@ -84,9 +84,30 @@ void CudaExecutor::bind_output(llvm::StringRef name, DevicePointer pointer) {
   resolve();
 }
 
+// For a driver that watches memory: each value of the arena in an allocation of its own, so that its bounds, its name and
+// what was never written to it show.
+void CudaExecutor::place_values_apart() {
+  const auto place = [&](BufferRef at, const std::string& purpose) {
+    if (at.buffer < 0 || addresses_[at.buffer] || plan_.buffers[at.buffer].kind != Buffer::kArena) return;
+    own_memory_.push_back(gpu_->context().allocate(plan_.buffers[at.buffer].bytes, purpose));
+    addresses_[at.buffer] = own_memory_.back().get();
+  };
+  for (const Step& step : plan_.steps) {
+    place(step.workspace, "the workspace of " + step.site);
+    if (step.counters.buffer >= 0 && !addresses_[step.counters.buffer]) {
+      place(step.counters, "the counters of kernels");
+      TENON_CUDA(gpu_->api(), cuMemsetD8Async, address(step.counters), 0, plan_.buffers[step.counters.buffer].bytes,
+                 stream_.get());
+    }
+    for (const BufferRef& argument : step.arguments) place(argument, "the result of " + step.site);
+  }
+}
+
 void CudaExecutor::place_buffers() {
   const PrimaryContext& context = gpu_->context();
-  if (!arena_ && plan_.arena_bytes > 0) {
+  const bool apart = gpu_->api().describe_memory != nullptr;
+  if (apart) place_values_apart();
+  if (!apart && !arena_ && plan_.arena_bytes > 0) {
     arena_ = context.allocate(plan_.arena_bytes, "the arena");
     // Counters of kernels are zero at first and left zero by every launch.
     TENON_CUDA(gpu_->api(), cuMemsetD8Async, arena_.get(), 0, plan_.arena_bytes, stream_.get());
@@ -105,12 +126,12 @@ void CudaExecutor::place_buffers() {
 
   for (size_t i = 0; i < plan_.buffers.size(); ++i) {
     const Buffer& buffer = plan_.buffers[i];
-    if (buffer.kind == Buffer::kArena) addresses_[i] = arena_.get() + buffer.offset;
+    if (buffer.kind == Buffer::kArena && !apart) addresses_[i] = arena_.get() + buffer.offset;
     if (!used[i]) continue;
     if (buffer.kind == Buffer::kWeight) addresses_[i] = store_->weight(buffer);
     if (buffer.kind == Buffer::kState) addresses_[i] = store_->state(buffer);
     if (buffer.kind == Buffer::kInput && !addresses_[i] && buffer.bytes > 0) {
-      own_memory_.push_back(context.allocate(buffer.bytes, "the input " + buffer.name));
+      own_memory_.push_back(context.allocate(buffer.bytes, "the input " + buffer.name, true));
       addresses_[i] = own_memory_.back().get();
     }
   }

@@ -62,6 +62,7 @@ class CudaExecutor {
   int input_buffer(llvm::StringRef name) const;
   DevicePointer address(BufferRef place) const;
   void place_buffers();
+  void place_values_apart();
   void place_outputs();
   void resolve();
   void resolve_kernel(Launch& launch, const Step& step);

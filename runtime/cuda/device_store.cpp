@@ -27,7 +27,7 @@ DeviceStore::DeviceStore(std::shared_ptr<GpuContext> gpu, TensorMap weights, con
   const ContextScope scope(gpu_->context());
   stream_ = gpu_->context().make_stream();
   for (const auto& [name, tensor] : states) {
-    State state{tensor.type(), upload(tensor, "the state " + name)};
+    State state{tensor.type(), upload(tensor, "the state " + name, false)};
     state.place = state.memory.get();
     states_.emplace(name, std::move(state));
   }
@@ -39,9 +39,9 @@ void DeviceStore::copy_in(DevicePointer target, const Tensor& tensor) {
   TENON_CUDA(gpu_->api(), cuStreamSynchronize, stream_.get());
 }
 
-OwnedMemory DeviceStore::upload(const Tensor& tensor, const std::string& purpose) {
+OwnedMemory DeviceStore::upload(const Tensor& tensor, const std::string& purpose, bool read_only) {
   const ContextScope scope(gpu_->context());
-  OwnedMemory memory = gpu_->context().allocate(tensor.bytes(), purpose);
+  OwnedMemory memory = gpu_->context().allocate(tensor.bytes(), purpose, read_only);
   bytes_ += tensor.bytes();
   copy_in(memory.get(), tensor);
   return memory;
@@ -70,7 +70,7 @@ DevicePointer DeviceStore::weight(const Buffer& buffer) {
   const std::pair storage{tensor.data(), tensor.bytes()};
   auto found = weights_.find(storage);
   if (found == weights_.end())
-    found = weights_.emplace(storage, upload(tensor, "the weight " + buffer.name)).first;
+    found = weights_.emplace(storage, upload(tensor, "the weight " + buffer.name, true)).first;
   return found->second.get();
 }
 
@@ -82,7 +82,7 @@ DevicePointer DeviceStore::packed(const Plan& plan, const Packing& packing) {
     return host_weight(plan.buffers[buffer]).reshaped(parameter.type().shape);
   };
   const Tensor value = cpu::evaluate(*packing.graph, source).outputs.front();  // in f32, with threads
-  return packed_.emplace(key, upload(value, "a packed weight")).first->second.get();
+  return packed_.emplace(key, upload(value, "a packed weight", true)).first->second.get();
 }
 
 DevicePointer DeviceStore::state(const Buffer& buffer) {

@@ -40,7 +40,7 @@ class DeviceStore : public Residents {
     DevicePointer place = 0;
   };
   Tensor host_weight(const Buffer& buffer);
-  OwnedMemory upload(const Tensor& tensor, const std::string& purpose);
+  OwnedMemory upload(const Tensor& tensor, const std::string& purpose, bool read_only);
   void copy_in(DevicePointer target, const Tensor& tensor);
 
   std::shared_ptr<GpuContext> gpu_;

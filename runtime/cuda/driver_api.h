@@ -108,6 +108,9 @@ struct DriverApi {
 #define TENON_DECLARE(name, parameters) DriverStatus(*name) parameters = nullptr;
   TENON_DRIVER_FUNCTIONS(TENON_DECLARE)
 #undef TENON_DECLARE
+  /// Of a driver that watches what kernels touch (the emulator's); null in a real one. Names an allocation for reports, and
+  /// says whether a kernel that writes it is wrong.
+  void (*describe_memory)(DevicePointer pointer, const char* name, bool read_only) = nullptr;
   int version = 0;  ///< 1000 * major + 10 * minor of the newest CUDA that the driver supports
 
   /// Throws tenon::Error with the driver's own name and words for `status`, the call, and what was being

@@ -15,7 +15,8 @@
 
 namespace tenon::cuda {
 
-/// Turns sources into cubins: NVRTC with the embedded templates, or a cache before it.
+/// Turns sources into cubins (or into PTX alone, for a driver that takes that): NVRTC with the embedded templates, or a
+/// cache before it.
 using KernelCompiler = std::function<std::vector<CompiledKernel>(const std::vector<CompileRequest>&)>;
 
 /// A kernel on the device. Shared by all plans whose kernels have equal sources.

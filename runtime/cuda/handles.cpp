@@ -8,11 +8,12 @@ PrimaryContext::PrimaryContext(const DriverApi& api, int ordinal) : api_(api) {
   TENON_CUDA(api_, cuDevicePrimaryCtxRetain, &context_, device_);
 }
 
-OwnedMemory PrimaryContext::allocate(size_t bytes, const std::string& purpose) const {
+OwnedMemory PrimaryContext::allocate(size_t bytes, const std::string& purpose, bool read_only) const {
   if (bytes == 0) return {};
   DevicePointer pointer = 0;
   api_.check(api_.cuMemAlloc_v2(&pointer, bytes), "cuMemAlloc",
              std::to_string(bytes) + " bytes for " + purpose);
+  if (api_.describe_memory) api_.describe_memory(pointer, purpose.c_str(), read_only);
   return {ref(), pointer};
 }
 

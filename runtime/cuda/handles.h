@@ -61,8 +61,9 @@ class PrimaryContext {
   Context get() const { return context_; }
   ContextRef ref() const { return {&api_, context_}; }
 
-  /// `bytes` of device memory, 256-byte aligned; none for 0 bytes. Throws Error that says what it was for.
-  OwnedMemory allocate(size_t bytes, const std::string& purpose) const;
+  /// `bytes` of device memory, 256-byte aligned; none for 0 bytes. Throws Error that says what it was for. `read_only`: no
+  /// kernel writes it, which a driver that watches memory holds them to.
+  OwnedMemory allocate(size_t bytes, const std::string& purpose, bool read_only = false) const;
   OwnedModule load_module(const std::string& image, const std::string& name) const;
   OwnedStream make_stream() const;
   OwnedEvent make_event() const;

@@ -136,6 +136,7 @@ std::vector<std::string> compile_options(const CompileRequest& request, int majo
                                       "--device-as-default-execution-space", "--modify-stack-limit=false"};
   if (version >= 1204) options.push_back("--minimal");
   if (request.cubin) options.push_back("-Xptxas=-v");
+  for (const std::string& folder : request.include_folders) options.push_back("--include-path=" + folder);
   return options;
 }
 

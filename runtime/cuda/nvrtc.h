@@ -16,6 +16,7 @@ struct CompileRequest {
   std::string source;  ///< CUDA C++, one kernel a program
   std::string arch;    ///< "sm_80", "sm_90a": the real architecture, also where only PTX is wanted
   bool cubin = true;   ///< false: PTX only (half the time; inline asm stays unchecked)
+  std::vector<std::string> include_folders = {};  ///< for sources of others; Tenon's own include nothing from disk
 };
 
 /// ptxas' report for the program: maxima over its kernels. All zero where no cubin was made.
@@ -50,7 +51,7 @@ class Nvrtc {
   /// keys.
   const std::string& identity() const { return identity_; }
 
-  /// Compiles one program, which may include `headers` by their paths and nothing of the file system. Throws
+  /// Compiles one program, which may include `headers` by their paths and what lies in its include_folders. Throws
   /// tenon::Error that carries the request's name and the whole log. Thread-safe.
   CompiledKernel compile(const CompileRequest& request, llvm::ArrayRef<EmbeddedFile> headers) const;
   /// Compiles all in `threads` threads (0: one a core). Results are in the order of the requests; so is the

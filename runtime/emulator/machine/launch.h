@@ -42,6 +42,9 @@ struct Options {
 /// From TENON_EMULATOR_SEED, TENON_EMULATOR_NUMERICS=hardware, TENON_EMULATOR_CHECKS=..., TENON_EMULATOR_ONE_LANE.
 /// Throws Error for values that mean nothing. README.md lists them.
 Options options_from_environment();
+/// "uninitialised,-shared_races", "all", "-all": switches checks on and off, from left to right. Throws Error, which begins
+/// with `source`, for a name that is no check.
+void set_checks(Options& options, llvm::StringRef list, llvm::StringRef source);
 
 struct LaunchRequest {
   std::shared_ptr<const Program> program;

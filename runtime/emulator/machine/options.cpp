@@ -34,16 +34,17 @@ void read_switch(const char* name, bool& on) {
   on = value == "1";
 }
 
-void read_checks(const char* name, Options& options) {
+}  // namespace
+
+void set_checks(Options& options, llvm::StringRef list, llvm::StringRef source) {
   const struct {
     llvm::StringRef name;
     bool& on;
   } checks[] = {{"uninitialised", options.uninitialised},
                 {"shared_races", options.shared_races},
                 {"global_races", options.global_races}};
-  const llvm::StringRef value = environment(name);
   llvm::SmallVector<llvm::StringRef, 4> words;
-  value.split(words, ',', -1, false);
+  list.split(words, ',', -1, false);
   for (llvm::StringRef word : words) {
     llvm::StringRef check = word.trim();
     const bool on = !check.consume_front("-");
@@ -54,12 +55,10 @@ void read_checks(const char* name, Options& options) {
         known = true;
       }
     if (!known)
-      refuse(name, value,
+      refuse(source, list,
              "uninitialised, shared_races, global_races or all, separated by commas; -name switches one off");
   }
 }
-
-}  // namespace
 
 Options options_from_environment() {
   Options options;
@@ -68,7 +67,7 @@ Options options_from_environment() {
   read_number("TENON_EMULATOR_THREADS", options.host_threads);
   read_switch("TENON_EMULATOR_ONE_LANE", options.one_lane);
   read_switch("TENON_EMULATOR_LAZY_COPIES", options.lazy_copies);
-  read_checks("TENON_EMULATOR_CHECKS", options);
+  set_checks(options, environment("TENON_EMULATOR_CHECKS"), "TENON_EMULATOR_CHECKS");
   const llvm::StringRef numerics = environment("TENON_EMULATOR_NUMERICS");
   if (numerics == "hardware")
     options.numerics = Numerics::kHardware;
