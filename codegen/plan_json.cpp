@@ -61,6 +61,7 @@ void write_kernel(Writer& out, const Kernel& kernel, const KernelReport& report)
   out.attribute("flops", kernel.estimate.flops);
   out.attribute("predicted_us", kernel.estimate.us);
   out.attribute("basis", name_of(kernel.estimate.basis));
+  if (report.metered) write_meter(out, *report.metered);
   out.attribute("why", kernel.why);
   out.attribute_array("candidates", [&] {
     for (const Candidate& candidate : kernel.decision->candidates) write_candidate(out, candidate);
@@ -107,6 +108,18 @@ void write_losers(Writer& out, const Plan& plan) {
 }
 
 }  // namespace
+
+void write_meter(Writer& out, const KernelMeter& meter) {
+  out.attribute_object("metered", [&] {
+    out.attribute("global_bytes_read", meter.global_bytes_read);
+    out.attribute("global_bytes_written", meter.global_bytes_written);
+    out.attribute("unique_bytes_read", meter.unique_bytes_read);
+    out.attribute("unique_bytes_written", meter.unique_bytes_written);
+    out.attribute("shared_bank_conflicts", meter.shared_bank_conflicts);
+    out.attribute("mma_flops", meter.mma_flops);
+    out.attribute("instructions", meter.instructions);
+  });
+}
 
 void write_plan(Writer& out, const Plan& plan, llvm::ArrayRef<KernelReport> reports) {
   out.attribute("tenon", 1);

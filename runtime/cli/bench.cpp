@@ -5,7 +5,9 @@
 #include "ir/diagnostics.h"
 #include "ir/json.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/emulator_report.h"
 #include "runtime/cli/placed_model.h"
+#include "runtime/emulator/device/emulator_device.h"
 
 namespace tenon::cli {
 namespace {
@@ -19,15 +21,31 @@ struct Bench {
 
   double run_us = 0;
   std::vector<double> kernel_us;  // by kernel: the mean of its launches
+  const emulator::EmulatedMachine* emulated = nullptr;
 
   void run() {
     if (ablate) throw Error("bench --ablate is not there yet", {}, "", Status::kMachineCannot);
     const PlacedModel placed = place(options, tensors, make_device(options.device));
-    if (cuda::CudaExecutor* executor = placed.executor())
+    emulated = emulator_of(*placed.device);
+    if (emulated)
+      emulate(placed);
+    else if (cuda::CudaExecutor* executor = placed.executor())
       measure(*executor);
     else
       run_us = median_run(*placed.program, placed.binding.inputs);
     write_text(options.json.empty() ? "-" : options.json, options.json.empty() ? text(placed) : json(placed));
+    if (emulated) emulator::require_no_findings(*emulated);
+  }
+
+  // One run: what the emulator takes on this host, which says nothing of a device.
+  void emulate(const PlacedModel& placed) {
+    run_us = placed.program->run(placed.binding.inputs).wall_us;
+    const Plan& plan = *placed.plan;
+    kernel_us.assign(plan.kernels.size(), 0);
+    for (const emulator::LaunchRecord& record : emulated->records())
+      for (size_t i = 0; i < plan.kernels.size(); ++i)
+        if (plan.kernels[i].emitted.name == record.kernel)
+          kernel_us[i] += record.result.host_us / plan.kernels[i].launches;
   }
 
   void measure(cuda::CudaExecutor& executor) {
@@ -53,13 +71,20 @@ struct Bench {
 
   std::string text(const PlacedModel& placed) const {
     char line[256];
-    std::snprintf(line, sizeof line, "  %.1f us a run\n", run_us);
+    if (emulated)
+      std::snprintf(line, sizeof line, "  %.1f ms of emulation a run\n", run_us / 1000);
+    else
+      std::snprintf(line, sizeof line, "  %.1f us a run\n", run_us);
     std::string text = placed.bound.model.name() + "  " + placed.device->description() + line;
     for (size_t i = 0; i < kernel_us.size(); ++i) {
       const Kernel& kernel = placed.plan->kernels[i];
-      std::snprintf(line, sizeof line, "  %-32s %-10s %4d x %9.1f us  (predicted %.1f)\n",
-                    kernel.site.c_str(), kernel.implementation.c_str(), kernel.launches, kernel_us[i],
-                    kernel.estimate.us);
+      if (emulated)
+        std::snprintf(line, sizeof line, "  %-32s %-10s %4d x %9.1f ms of emulation\n", kernel.site.c_str(),
+                      kernel.implementation.c_str(), kernel.launches, kernel_us[i] / 1000);
+      else
+        std::snprintf(line, sizeof line, "  %-32s %-10s %4d x %9.1f us  (predicted %.1f)\n",
+                      kernel.site.c_str(), kernel.implementation.c_str(), kernel.launches, kernel_us[i],
+                      kernel.estimate.us);
       text += line;
     }
     return text;
@@ -76,7 +101,9 @@ struct Bench {
       out.attribute_object("dims", [&] {
         for (const auto& entry : placed.bound.dims) out.attribute(entry.first, entry.second);
       });
-      out.attribute("run_us", run_us);
+      out.attribute(emulated ? "emulation_us" : "run_us", run_us);
+      const std::vector<KernelReport> reports =
+          emulated ? reports_of(*placed.plan, *emulated) : std::vector<KernelReport>(kernel_us.size());
       out.attribute_array("kernels", [&] {
         for (size_t i = 0; i < kernel_us.size(); ++i)
           out.object([&] {
@@ -86,10 +113,12 @@ struct Bench {
             out.attribute("family", kernel.family);
             out.attribute("implementation", kernel.implementation);
             out.attribute("launches", kernel.launches);
-            out.attribute("measured_us", kernel_us[i]);
+            out.attribute(emulated ? "emulation_us" : "measured_us", kernel_us[i]);
+            if (reports[i].metered) write_meter(out, *reports[i].metered);
             out.attribute("predicted_us", kernel.estimate.us);
           });
       });
+      if (emulated) write_findings(out, *emulated);
     });
     return stream.str() + "\n";
   }

@@ -4,7 +4,9 @@
 #include "ir/diagnostics.h"
 #include "ir/json.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/emulator_report.h"
 #include "runtime/cli/placed_model.h"
+#include "runtime/emulator/device/emulator_device.h"
 #include "runtime/kernel_check.h"
 
 namespace tenon::cli {
@@ -16,22 +18,27 @@ struct Check {
   bool meter = false;
 
   void run() {
-    if (meter) throw Error("check --meter is not there yet", {}, "", Status::kMachineCannot);
     std::shared_ptr<Device> device = make_device(options.device);
+    const emulator::EmulatedMachine* emulated = emulator_of(*device);
+    if (meter && !emulated)
+      throw Error(device->description() + " has no meters", {}, "check --meter --device emulator",
+                  Status::kMachineCannot);
     if (!device->needs_plan())
       throw Error(device->description() + " runs no kernels to check", {},
                   "`tenon run --check` judges the outputs of any device", Status::kMachineCannot);
     const PlacedModel placed = place(options, tensors, device);
     const auto checks = check_kernels(*placed.executor(), placed.binding.inputs, placed.binding.weights);
     write_text(options.json.empty() ? "-" : options.json,
-               options.json.empty() ? text(placed, checks) : json(placed, checks));
+               options.json.empty() ? text(placed, checks, emulated) : json(placed, checks, emulated));
+    if (emulated) emulator::require_no_findings(*emulated);
     for (const KernelCheck& check : checks)
       if (!check.passed())
         throw Error("check failed: the kernel at " + check.site + " differs from the f64 evaluator", {}, "",
                     Status::kCheckFailed);
   }
 
-  static std::string text(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks) {
+  std::string text(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks,
+                   const emulator::EmulatedMachine* emulated) const {
     std::string text = placed.bound.model.name() + "  " + placed.device->description() + "\n";
     for (const KernelCheck& check : checks)
       for (const OutputCheck& output : check.outputs) {
@@ -41,10 +48,13 @@ struct Check {
                       output.error, output.tolerance, output.passed() ? "passed" : "FAILED");
         text += line;
       }
-    return text;
+    return meter ? text + meter_table(*placed.plan, *emulated) : text;
   }
 
-  static std::string json(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks) {
+  static std::string json(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks,
+                          const emulator::EmulatedMachine* emulated) {
+    std::vector<KernelReport> reports(placed.plan->kernels.size());
+    if (emulated) reports = reports_of(*placed.plan, *emulated);
     std::string text;
     llvm::raw_string_ostream stream(text);
     tenon::json::Writer out(stream, 2);
@@ -60,6 +70,7 @@ struct Check {
             out.attribute("site", check.site);
             out.attribute("implementation", kernel.implementation);
             out.attribute("verdict", check.passed() ? "passed" : "failed");
+            if (reports[check.kernel].metered) write_meter(out, *reports[check.kernel].metered);
             out.attribute_array("outputs", [&] {
               for (const OutputCheck& output : check.outputs)
                 out.object([&] {
@@ -69,6 +80,7 @@ struct Check {
             });
           });
       });
+      if (emulated) write_findings(out, *emulated);
     });
     return stream.str() + "\n";
   }
@@ -82,7 +94,7 @@ void add_check(CLI::App& program) {
       program.add_subcommand("check", "judge every kernel on the device by the f64 evaluator");
   add_model_options(*command, state->options);
   add_tensor_options(*command, state->tensors);
-  command->add_flag("--meter", state->meter, "count what each kernel does (not there yet)");
+  command->add_flag("--meter", state->meter, "count what each kernel does (--device emulator)");
   command->callback([state] { state->run(); });
 }
 

@@ -46,7 +46,7 @@ struct Compile {
       write_text(base + ".cu", plan->kernels[i].emitted.source);
       write_text(base + ".ptx", kernel.ptx);
       write_text(base + ".cubin", kernel.cubin);
-      reports[i] = {kernel.resources.registers, kernel.resources.spill_bytes};
+      reports[i] = {kernel.resources.registers, kernel.resources.spill_bytes, {}};
     }
     const std::string json = plan_json(*plan, reports);
     write_text(folder + "/plan.json", json);

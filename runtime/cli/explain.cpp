@@ -4,7 +4,9 @@
 #include "codegen/plan_json.h"
 #include "ir/diagnostics.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/model_options.h"
+#include "runtime/cli/emulator_report.h"
+#include "runtime/cli/placed_model.h"
+#include "runtime/emulator/device/emulator_device.h"
 
 namespace tenon::cli {
 namespace {
@@ -58,8 +60,21 @@ struct Explain {
     return stream.str() + "\n";
   }
 
+  // The plan, and what its kernels did in a run with drawn tensors.
+  void explain_emulated() {
+    const PlacedModel placed = place(options, TensorOptions{}, make_device(options.device));
+    placed.program->run(placed.binding.inputs);
+    const emulator::EmulatedMachine& machine = *emulator_of(*placed.device);
+    if (!options.json.empty())
+      write_text(options.json, plan_json(*placed.plan, reports_of(*placed.plan, machine)));
+    else
+      write_text("-", explain(*placed.plan, site) + "\n" + meter_table(*placed.plan, machine));
+    emulator::require_no_findings(machine);
+  }
+
   void run() {
     if (!over.empty()) return explain_over();
+    if (llvm::StringRef(options.device).startswith("emulator")) return explain_emulated();
     BoundModel bound = BoundModel::read(options);
     auto plan = bound.plan_to_show(options);
     print_notes(options, bound.notes);

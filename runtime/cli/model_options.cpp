@@ -7,8 +7,7 @@
 #include <fstream>
 
 #include "ir/diagnostics.h"
-#include "runtime/cuda/card_at_hand.h"
-#include "runtime/cuda/cuda_device.h"
+#include "runtime/emulator/device/emulator_device.h"
 
 namespace tenon::cli {
 
@@ -110,16 +109,26 @@ std::shared_ptr<Plan> BoundModel::plan_on(const ModelOptions& options, const Dev
                                           StageObserver observer) {
   const auto* gpu = dynamic_cast<const cuda::CudaDevice*>(&device);
   if (!gpu) return plan(options, true, std::move(observer));
+  const bool emulated = emulator_of(device) != nullptr;
   if (!gpu->gpu()->has_library() && parse_policy(options.policy) == Policy::kLibrary)
     throw cuda::machine_error("--policy library needs cuBLASLt",
-                              "`tenon doctor` says where it was looked for");
-  const Card card = cuda::card_at_hand(gpu->gpu()->gpu());
+                              emulated ? "the emulator runs generated kernels alone: --policy fused"
+                                       : "`tenon doctor` says where it was looked for");
+  const Card card = gpu->card();
+  if (emulated && !options.target.empty() && find_target(options.target).arch != card.arch)
+    throw Error("the target " + options.target + " is not what " + device.description() + " runs", {},
+                "--device emulator:" + find_target(options.target).arch);
   return plan(options, gpu->gpu()->has_library(), std::move(observer), &card);
 }
 
 std::shared_ptr<Plan> BoundModel::plan_to_show(const ModelOptions& options, StageObserver observer) {
   if (options.device == "auto") return plan(options, true, std::move(observer));
   return plan_on(options, *make_device(options.device), std::move(observer));
+}
+
+const emulator::EmulatedMachine* emulator_of(const Device& device) {
+  const auto* emulated = dynamic_cast<const emulator::EmulatorDevice*>(&device);
+  return emulated ? &emulated->machine() : nullptr;
 }
 
 void print_notes(const ModelOptions& options, const std::vector<std::string>& notes) {

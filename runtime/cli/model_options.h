@@ -10,6 +10,10 @@
 #include "ir/model.h"
 #include "runtime/device.h"
 
+namespace tenon::emulator {
+class EmulatedMachine;
+}
+
 namespace tenon::cli {
 
 /// As given on the command line.
@@ -50,6 +54,9 @@ struct BoundModel {
   /// The plan to look at, not to run: for --target, or for the GPU that --device names.
   std::shared_ptr<Plan> plan_to_show(const ModelOptions& options, StageObserver observer = {});
 };
+
+/// The machine behind an emulator device; null for any other device.
+const emulator::EmulatedMachine* emulator_of(const Device& device);
 
 /// Prints `notes` to standard error unless quiet.
 void print_notes(const ModelOptions& options, const std::vector<std::string>& notes);

@@ -6,7 +6,9 @@
 #include "ir/diagnostics.h"
 #include "ir/json.h"
 #include "runtime/cli/commands.h"
+#include "runtime/cli/emulator_report.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/emulator/device/emulator_device.h"
 #include "runtime/safetensors.h"
 #include "runtime/session.h"
 
@@ -139,8 +141,9 @@ std::string Run::json() const {
   llvm::raw_string_ostream stream(text);
   json::Writer out(stream, 2);
   out.object([&] {
+    const emulator::EmulatedMachine* emulated = emulator_of(session->device());
     if (plan) {
-      write_plan(out, *plan);
+      write_plan(out, *plan, emulated ? reports_of(*plan, *emulated) : std::vector<KernelReport>());
     } else {  // a device without kernels
       out.attribute("tenon", 1);
       out.attribute("model", bound->model.name());
@@ -152,6 +155,7 @@ std::string Run::json() const {
     out.attribute("device", session->device().description());
     out.attribute("wall_us", result.wall_us);
     out.attribute("notes", notes);
+    if (emulated) write_findings(out, *emulated);
     out.attribute_array("outputs", [&] {
       for (size_t i = 0; i < result.outputs.size(); ++i) {
         const Tensor& tensor = result.outputs[i];
@@ -189,6 +193,7 @@ void Run::run() {
   if (check) checks = check_outputs(*session, result);
   write_files();
   write_text(options.json.empty() ? "-" : options.json, options.json.empty() ? text() : json());
+  if (const auto* emulated = emulator_of(session->device())) emulator::require_no_findings(*emulated);
   for (size_t i = 0; i < checks.size(); ++i)
     if (!checks[i].passed())
       throw Error(
@@ -200,7 +205,7 @@ void Run::run() {
 
 void add_run(CLI::App& program) {
   auto state = std::make_shared<Run>();
-  CLI::App* command = program.add_subcommand("run", "run a model once, on a GPU or on the cpu");
+  CLI::App* command = program.add_subcommand("run", "run a model once, on a GPU, on the emulator or on the cpu");
   add_model_options(*command, state->options);
   command
       ->add_option("--weights", state->paths.weights,
