@@ -8,6 +8,7 @@ void add_bench(CLI::App& program);
 void add_check(CLI::App& program);
 void add_compile(CLI::App& program);
 void add_doctor(CLI::App& program);
+void add_emulate(CLI::App& program);
 void add_explain(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_run(CLI::App& program);

@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
     tenon::cli::add_check(program);
     tenon::cli::add_compile(program);
     tenon::cli::add_doctor(program);
+    tenon::cli::add_emulate(program);
     tenon::cli::add_explain(program);
     tenon::cli::add_inspect(program);
     tenon::cli::add_run(program);
