@@ -193,8 +193,8 @@ void BoundProgram::make_backend() {
   const auto* gpu = dynamic_cast<cuda::CudaDevice*>(device_.get());
   const auto plan = gpu ? plan_for(*gpu, *model_, options_.dims, options_.policy) : nullptr;
   if (gpu && !dynamic_cast<emulator::EmulatorDevice*>(device_.get()))
-    backend_ = std::make_unique<CudaBackend>(
-        gpu->gpu(), std::static_pointer_cast<cuda::DeviceStore>(residents_), plan);
+    backend_ = std::make_unique<CudaBackend>(gpu->gpu(),
+                                             std::static_pointer_cast<cuda::DeviceStore>(residents_), plan);
   else
     backend_ = std::make_unique<HostBackend>(*device_, *graph_, plan, residents_);
 }

@@ -73,7 +73,8 @@ void Emulate::compile(const emulator::Architecture& architecture) {
   }
   const cuda::LibrarySearch search = cuda::find_nvrtc();
   const cuda::Nvrtc nvrtc(search);
-  cuda::CompileRequest request{fs::path(file).filename().string(), source, architecture.name.str(), false, includes};
+  cuda::CompileRequest request{fs::path(file).filename().string(), source, architecture.name.str(), false,
+                               includes};
   const fs::path folder = fs::path(file).parent_path();
   request.include_folders.push_back(folder.empty() ? "." : folder.string());
   if (const std::string headers = toolkit_headers(search); !headers.empty())
@@ -81,8 +82,8 @@ void Emulate::compile(const emulator::Architecture& architecture) {
   try {
     ptx = nvrtc.compile(request, embedded_templates()).ptx;
   } catch (const Error& error) {
-    throw Error(error.diagnostics().front().message, {}, "headers are looked for beside the file and in --include",
-                Status::kBadInput);
+    throw Error(error.diagnostics().front().message, {},
+                "headers are looked for beside the file and in --include", Status::kBadInput);
   }
 }
 
@@ -119,7 +120,8 @@ emulator::LaunchRequest Emulate::request(const LaunchArguments& given) const {
   return request;
 }
 
-std::string Emulate::json_text(const emulator::LaunchRecord& record, llvm::ArrayRef<FileTensor> results) const {
+std::string Emulate::json_text(const emulator::LaunchRecord& record,
+                               llvm::ArrayRef<FileTensor> results) const {
   std::string text;
   llvm::raw_string_ostream stream(text);
   tenon::json::Writer out(stream, 2);
@@ -157,7 +159,8 @@ void Emulate::run() {
   emulator::set_checks(options, checks, "--check");
   compile(architecture);
   machine = std::make_unique<emulator::EmulatedMachine>(architecture, options);
-  module = std::make_unique<emulator::LoadedModule>(machine->memory(), ptx, file + (ptx == source ? "" : " as PTX"));
+  module = std::make_unique<emulator::LoadedModule>(machine->memory(), ptx,
+                                                    file + (ptx == source ? "" : " as PTX"));
   const LaunchArguments given(*machine, arguments, buffers);
   machine->launch(request(given));
   const emulator::LaunchRecord& record = machine->records().front();
@@ -179,22 +182,30 @@ void add_emulate(CLI::App& program) {
   command->add_option("--grid", state->grid, "blocks")->type_name("X[,Y,Z]");
   command->add_option("--block", state->block, "threads of a block")->type_name("X[,Y,Z]");
   command->add_option("--cluster", state->cluster, "blocks of a cluster")->type_name("X[,Y,Z]");
-  command->add_option("--shared", state->shared, "dynamic shared memory")->type_name("BYTES")->check(CLI::NonNegativeNumber);
+  command->add_option("--shared", state->shared, "dynamic shared memory")
+      ->type_name("BYTES")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--cooperative", state->cooperative, "all blocks are resident together");
-  command->add_option("--target", state->target, "sm_80, sm_89, sm_90a, sm_100a, sm_120; the PTX's own, else the newest");
+  command->add_option("--target", state->target,
+                      "sm_80, sm_89, sm_90a, sm_100a, sm_120; the PTX's own, else the newest");
   command->add_option("--include", state->includes, "a folder of headers; may be repeated")
       ->type_name("DIR")
       ->allow_extra_args(false);
   command->add_option("--arg", state->arguments, kArgumentHelp)->type_name("SPEC")->allow_extra_args(false);
-  command->add_option("--buffer", state->buffers, "memory that is no parameter, for tensor maps; a SPEC of memory")
+  command
+      ->add_option("--buffer", state->buffers,
+                   "memory that is no parameter, for tensor maps; a SPEC of memory")
       ->type_name("NAME=SPEC")
       ->allow_extra_args(false);
   command
-      ->add_option("--check", state->checks,
-                   "watched beside bounds, barriers and deadlocks: uninitialised, shared_races (both on at first), "
-                   "global_races, all; --check=-NAME switches one off")
+      ->add_option(
+          "--check", state->checks,
+          "watched beside bounds, barriers and deadlocks: uninitialised, shared_races (both on at first), "
+          "global_races, all; --check=-NAME switches one off")
       ->type_name("NAME,..");
-  command->add_option("--outputs", state->outputs, "write `out` and `inout` memory, named arg0, arg1, .. by position")
+  command
+      ->add_option("--outputs", state->outputs,
+                   "write `out` and `inout` memory, named arg0, arg1, .. by position")
       ->type_name("F.safetensors");
   command->add_option("--json", state->json, "one JSON document to a file, or to standard output")
       ->expected(0, 1)

@@ -16,7 +16,7 @@ using emulator::Meter;
 
 KernelMeter metered(const Meter& meter) {
   const Meter::Totals totals = meter.totals();
-  return {totals.global_bytes_read,    totals.global_bytes_written, meter.unique_bytes_read,
+  return {totals.global_bytes_read,   totals.global_bytes_written, meter.unique_bytes_read,
           meter.unique_bytes_written, totals.shared_conflicts,     totals.mma_flops,
           totals.warp_instructions};
 }
@@ -36,14 +36,14 @@ std::string kernel_line(const Kernel& kernel, const Meter& meter) {
   const Meter::Totals totals = meter.totals();
   const KernelMeter seen = metered(meter);
   const auto pair = [](uint64_t read, uint64_t written) { return bytes(read) + " / " + bytes(written); };
-  return format("  %-24s %4d %22s %22s %22s %20s %9llu %14s %12s\n", kernel.site.c_str(), kernel.launches,
-                pair(kernel.estimate.bytes_read, kernel.estimate.bytes_written).c_str(),
-                pair(seen.unique_bytes_read, seen.unique_bytes_written).c_str(),
-                pair(seen.global_bytes_read, seen.global_bytes_written).c_str(),
-                (std::to_string(totals.sectors_read) + " / " + std::to_string(totals.sectors_written)).c_str(),
-                static_cast<unsigned long long>(seen.shared_bank_conflicts),
-                tell_flops(static_cast<double>(seen.mma_flops)).c_str(),
-                std::to_string(seen.instructions).c_str());
+  return format(
+      "  %-24s %4d %22s %22s %22s %20s %9llu %14s %12s\n", kernel.site.c_str(), kernel.launches,
+      pair(kernel.estimate.bytes_read, kernel.estimate.bytes_written).c_str(),
+      pair(seen.unique_bytes_read, seen.unique_bytes_written).c_str(),
+      pair(seen.global_bytes_read, seen.global_bytes_written).c_str(),
+      (std::to_string(totals.sectors_read) + " / " + std::to_string(totals.sectors_written)).c_str(),
+      static_cast<unsigned long long>(seen.shared_bank_conflicts),
+      tell_flops(static_cast<double>(seen.mma_flops)).c_str(), std::to_string(seen.instructions).c_str());
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ std::vector<KernelReport> reports_of(const Plan& plan, const EmulatedMachine& ma
 
 std::string meter_table(const Plan& plan, const EmulatedMachine& machine) {
   std::string text = "  metered on the emulator, a launch each (read / written)\n";
-  text += format("  %-24s %4s %22s %22s %22s %20s %9s %14s %12s\n", "site", "x", "predicted", "unique", "asked for",
-                 "sectors", "conflicts", "mma", "instructions");
+  text += format("  %-24s %4s %22s %22s %22s %20s %9s %14s %12s\n", "site", "x", "predicted", "unique",
+                 "asked for", "sectors", "conflicts", "mma", "instructions");
   const auto records = emulator::records_of(plan, machine);
   double predicted = 0;
   uint64_t unique = 0;
@@ -91,8 +91,9 @@ std::string launch_table(const LaunchRecord& record, bool) {
     if (totals.by_class[i])
       line((std::string("  ") + emulator::name(static_cast<emulator::OpClass>(i))).c_str(),
            number(totals.by_class[i]));
-  line("global memory read", bytes(totals.global_bytes_read) + " asked for in " + number(totals.sectors_read) +
-                                 " sectors, " + bytes(meter.unique_bytes_read) + " unique");
+  line("global memory read", bytes(totals.global_bytes_read) + " asked for in " +
+                                 number(totals.sectors_read) + " sectors, " + bytes(meter.unique_bytes_read) +
+                                 " unique");
   line("global memory written", bytes(totals.global_bytes_written) + " given in " +
                                     number(totals.sectors_written) + " sectors, " +
                                     bytes(meter.unique_bytes_written) + " unique");

@@ -14,10 +14,14 @@
 namespace tenon::cli {
 
 const char* const kArgumentHelp =
-    "a parameter, in order; may be repeated. i32:5 (i32 i64 u32 u64 f32 f64 bf16 f16): a number. in:DTYPE:F.npy or "
-    "in:DTYPE:SHAPE[:zeros|iota:FIRST|normal:SEED|uniform:SEED]: memory to read; inout:.. likewise: memory to read and "
-    "write; out:DTYPE:SHAPE: memory to write. null: a null pointer. struct:HEX: bytes. tensormap:ARG:BOX:SWIZZLE: over "
-    "the buffer of --arg number ARG (from 0) or of --buffer ARG; SWIZZLE is none, 32, 64 or 128. SHAPE and BOX are written "
+    "a parameter, in order; may be repeated. i32:5 (i32 i64 u32 u64 f32 f64 bf16 f16): a number. "
+    "in:DTYPE:F.npy or "
+    "in:DTYPE:SHAPE[:zeros|iota:FIRST|normal:SEED|uniform:SEED]: memory to read; inout:.. likewise: memory "
+    "to read and "
+    "write; out:DTYPE:SHAPE: memory to write. null: a null pointer. struct:HEX: bytes. "
+    "tensormap:ARG:BOX:SWIZZLE: over "
+    "the buffer of --arg number ARG (from 0) or of --buffer ARG; SWIZZLE is none, 32, 64 or 128. SHAPE and "
+    "BOX are written "
     "64x128, innermost extent last";
 
 namespace {
@@ -75,9 +79,10 @@ struct Fill {
 Fill parse_fill(const std::string& text, llvm::StringRef fill, bool floating) {
   auto [kind, number] = fill.split(':');
   Fill parsed{kind.empty() ? "zeros" : kind, 0};
-  const bool known = parsed.kind == "zeros" || parsed.kind == "iota" || parsed.kind == "normal" ||
-                     parsed.kind == "uniform";
-  if (!known) refuse(text, "no filling '" + kind.str() + "'", "zeros, iota[:FIRST], normal[:SEED], uniform[:SEED]");
+  const bool known =
+      parsed.kind == "zeros" || parsed.kind == "iota" || parsed.kind == "normal" || parsed.kind == "uniform";
+  if (!known)
+    refuse(text, "no filling '" + kind.str() + "'", "zeros, iota[:FIRST], normal[:SEED], uniform[:SEED]");
   if (parsed.kind == "normal" && !floating) refuse(text, "normal is for floats", "uniform or iota");
   if (!number.empty() && number.getAsInteger(10, parsed.number))
     refuse(text, "'" + number.str() + "' is no number", parsed.kind.str() + ":1");
@@ -97,12 +102,14 @@ std::vector<std::byte> file_bytes(const std::string& text, const FileTensor& fil
 
 }  // namespace
 
-LaunchArguments::LaunchArguments(emulator::EmulatedMachine& machine, const std::vector<std::string>& arguments,
+LaunchArguments::LaunchArguments(emulator::EmulatedMachine& machine,
+                                 const std::vector<std::string>& arguments,
                                  const std::vector<std::string>& buffers)
     : machine_(machine) {
   for (const std::string& text : buffers) {
     auto [name, specification] = llvm::StringRef(text).split('=');
-    if (name.empty() || specification.empty()) refuse(text, "--buffer takes NAME=SPEC", "--buffer a=in:bf16:64x64:normal:1");
+    if (name.empty() || specification.empty())
+      refuse(text, "--buffer takes NAME=SPEC", "--buffer a=in:bf16:64x64:normal:1");
     buffers_.push_back(parse(specification.str(), name.str()));
     if (!buffers_.back().address) refuse(text, "this is no memory", "in:.., out:.. or inout:..");
   }
@@ -148,7 +155,8 @@ bool LaunchArguments::parse_scalar(Argument& argument, llvm::StringRef kind, llv
   if (kind == "u64") return integer(uint64_t{}), true;
   if (kind != "f32" && kind != "f64" && kind != "bf16" && kind != "f16") return false;
   double number = 0;
-  if (value.getAsDouble(number)) refuse(argument.text, "'" + value.str() + "' is no number", kind.str() + ":1.5");
+  if (value.getAsDouble(number))
+    refuse(argument.text, "'" + value.str() + "' is no number", kind.str() + ":1.5");
   const FileType type = *parse_file_type(kind);
   argument.value.resize(static_cast<size_t>(size_of(type)));
   store(number, type, argument.value.data());
@@ -172,7 +180,8 @@ void LaunchArguments::parse_buffer(Argument& argument, llvm::StringRef kind, llv
   } else {
     auto [shape, fill] = what.split(':');
     const std::optional<Extents> extents = parse_shape(shape);
-    if (!extents) refuse(argument.text, "'" + shape.str() + "' is no shape and no F.npy", kind.str() + ":bf16:64x128");
+    if (!extents)
+      refuse(argument.text, "'" + shape.str() + "' is no shape and no F.npy", kind.str() + ":bf16:64x128");
     if (kind == "out" && !fill.empty()) refuse(argument.text, "`out` is not filled", "inout");
     argument.shape = *extents;
     const std::optional<int64_t> size = checked_bytes(argument.shape, size_of(*type));
@@ -199,17 +208,17 @@ void LaunchArguments::resolve_tensor_map(Argument& argument) const {
 
 std::vector<std::byte> LaunchArguments::parameters(const emulator::Program& program) const {
   if (program.parameters.size() != arguments_.size())
-    throw Error(program.name + " takes " + std::to_string(program.parameters.size()) + " parameters; there are " +
-                    std::to_string(arguments_.size()) + " --arg",
+    throw Error(program.name + " takes " + std::to_string(program.parameters.size()) +
+                    " parameters; there are " + std::to_string(arguments_.size()) + " --arg",
                 {}, "memory that only tensor maps refer to is given by --buffer NAME=SPEC");
   std::vector<std::byte> packed(static_cast<size_t>(program.parameter_bytes));
   for (size_t i = 0; i < arguments_.size(); ++i) {
     const emulator::Parameter& parameter = program.parameters[i];
     const std::vector<std::byte>& value = arguments_[i].value;
     if (static_cast<int64_t>(value.size()) != parameter.bytes)
-      refuse(arguments_[i].text, "it has " + std::to_string(value.size()) + " bytes; parameter " + std::to_string(i) +
-                                     " of " + program.name + " (" + parameter.name + ") takes " +
-                                     std::to_string(parameter.bytes));
+      refuse(arguments_[i].text, "it has " + std::to_string(value.size()) + " bytes; parameter " +
+                                     std::to_string(i) + " of " + program.name + " (" + parameter.name +
+                                     ") takes " + std::to_string(parameter.bytes));
     std::memcpy(packed.data() + parameter.offset, value.data(), value.size());
   }
   return packed;
@@ -220,8 +229,8 @@ std::vector<FileTensor> LaunchArguments::outputs() const {
   const auto add = [&](const Argument& argument) {
     if (!argument.result) return;
     FileTensor tensor{argument.name, "", argument.type, argument.shape, nullptr, nullptr};
-    auto bytes =
-        std::make_shared<std::vector<std::byte>>(static_cast<size_t>(tensor.elements() * size_of(tensor.type)));
+    auto bytes = std::make_shared<std::vector<std::byte>>(
+        static_cast<size_t>(tensor.elements() * size_of(tensor.type)));
     machine_.memory().read(argument.address, *bytes);
     tensor.data = bytes->data();
     tensor.owner = bytes;

@@ -205,7 +205,8 @@ void Run::run() {
 
 void add_run(CLI::App& program) {
   auto state = std::make_shared<Run>();
-  CLI::App* command = program.add_subcommand("run", "run a model once, on a GPU, on the emulator or on the cpu");
+  CLI::App* command =
+      program.add_subcommand("run", "run a model once, on a GPU, on the emulator or on the cpu");
   add_model_options(*command, state->options);
   command
       ->add_option("--weights", state->paths.weights,

@@ -96,8 +96,8 @@ void CudaExecutor::place_values_apart() {
     place(step.workspace, "the workspace of " + step.site);
     if (step.counters.buffer >= 0 && !addresses_[step.counters.buffer]) {
       place(step.counters, "the counters of kernels");
-      TENON_CUDA(gpu_->api(), cuMemsetD8Async, address(step.counters), 0, plan_.buffers[step.counters.buffer].bytes,
-                 stream_.get());
+      TENON_CUDA(gpu_->api(), cuMemsetD8Async, address(step.counters), 0,
+                 plan_.buffers[step.counters.buffer].bytes, stream_.get());
     }
     for (const BufferRef& argument : step.arguments) place(argument, "the result of " + step.site);
   }

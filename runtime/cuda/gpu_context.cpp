@@ -58,8 +58,7 @@ std::shared_ptr<const LoadedKernel> GpuContext::load_one(const EmittedKernel& ke
                                                          const CompiledKernel& compiled) const {
   auto loaded = std::make_shared<LoadedKernel>();
   loaded->resources = compiled.resources;
-  loaded->module =
-      context_.load_module(compiled.cubin.empty() ? compiled.ptx : compiled.cubin, kernel.name);
+  loaded->module = context_.load_module(compiled.cubin.empty() ? compiled.ptx : compiled.cubin, kernel.name);
   const auto check = [&](DriverStatus status, const char* call) {
     api_.check(status, call, "kernel " + kernel.name);
   };

@@ -16,7 +16,8 @@ struct CompileRequest {
   std::string source;  ///< CUDA C++, one kernel a program
   std::string arch;    ///< "sm_80", "sm_90a": the real architecture, also where only PTX is wanted
   bool cubin = true;   ///< false: PTX only (half the time; inline asm stays unchecked)
-  std::vector<std::string> include_folders = {};  ///< for sources of others; Tenon's own include nothing from disk
+  std::vector<std::string> include_folders =
+      {};  ///< for sources of others; Tenon's own include nothing from disk
 };
 
 /// ptxas' report for the program: maxima over its kernels. All zero where no cubin was made.

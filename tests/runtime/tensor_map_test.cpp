@@ -38,8 +38,10 @@ TEST_CASE("a tensor map's faults are told in words") {
   CHECK(fault_after([](TensorTiling& m) { m.dims[0] = 1ull << 32; }) == "");
   CHECK(fault_after([](TensorTiling& m) { m.dims[0] = (1ull << 32) + 1; }) ==
         "the size of dimension 0 is not 1 to 2^32");
-  CHECK(fault_after([](TensorTiling& m) { m.box[1] = 257; }) == "the box's size of dimension 1 is not 1 to 256");
-  CHECK(fault_after([](TensorTiling& m) { m.box[2] = 0; }) == "the box's size of dimension 2 is not 1 to 256");
+  CHECK(fault_after([](TensorTiling& m) { m.box[1] = 257; }) ==
+        "the box's size of dimension 1 is not 1 to 256");
+  CHECK(fault_after([](TensorTiling& m) { m.box[2] = 0; }) ==
+        "the box's size of dimension 2 is not 1 to 256");
   CHECK(fault_after([](TensorTiling& m) { m.strides[0] = 136; }) ==
         "the stride of dimension 1 is no multiple of 16 bytes");
   CHECK(fault_after([](TensorTiling& m) { m.strides[1] = 1ull << 40; }) ==

@@ -117,10 +117,12 @@ LaunchRequest request_of(const cuda::LaunchConfig& config, const Kernel& kernel,
   for (unsigned i = 0; i < config.attribute_count; ++i) apply_attribute(request, config.attributes[i]);
   request.dynamic_shared_bytes = config.shared_bytes;
   if (request.dynamic_shared_bytes > kernel.max_dynamic_shared)
-    throw Error(std::to_string(config.shared_bytes) + " bytes of dynamic shared memory; the kernel was allowed " +
+    throw Error(std::to_string(config.shared_bytes) +
+                " bytes of dynamic shared memory; the kernel was allowed " +
                 std::to_string(kernel.max_dynamic_shared));
   constexpr int kPortableCluster = 8;
-  if (!kernel.large_clusters && request.cluster[0] * request.cluster[1] * request.cluster[2] > kPortableCluster)
+  if (!kernel.large_clusters &&
+      request.cluster[0] * request.cluster[1] * request.cluster[2] > kPortableCluster)
     throw Error("a cluster of more than 8 blocks; the kernel was not allowed one");
   request.parameters.resize(kernel.program->parameter_bytes);
   for (size_t i = 0; i < kernel.program->parameters.size(); ++i) {
@@ -130,7 +132,8 @@ LaunchRequest request_of(const cuda::LaunchConfig& config, const Kernel& kernel,
   return request;
 }
 
-DriverStatus launch(const cuda::LaunchConfig* config, cuda::Function function, void** parameters, void** extra) {
+DriverStatus launch(const cuda::LaunchConfig* config, cuda::Function function, void** parameters,
+                    void** extra) {
   if (!config || !function) return fail(kInvalidHandle, "no function");
   if (extra || (!parameters && !kernel_of(function)->program->parameters.empty()))
     return fail(kInvalidValue, "parameters are taken as an array of pointers");
@@ -152,8 +155,9 @@ DriverStatus occupancy(int* blocks, cuda::Function function, int threads, size_t
     const int64_t used = program.static_shared_bytes + static_cast<int64_t>(shared) + kReservedShared;
     const int64_t registers = std::max(16, program.registers_live) * int64_t{threads};
     constexpr int64_t kMostBlocks = 32;
-    *blocks = static_cast<int>(std::min({kMostBlocks, int64_t{card.threads_per_sm} / threads,
-                                         card.shared_bytes_per_sm / used, card.registers_per_sm / registers}));
+    *blocks =
+        static_cast<int>(std::min({kMostBlocks, int64_t{card.threads_per_sm} / threads,
+                                   card.shared_bytes_per_sm / used, card.registers_per_sm / registers}));
     return kSuccess;
   });
 }

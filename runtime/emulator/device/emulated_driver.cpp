@@ -70,7 +70,9 @@ void fill_errors(DriverApi& api) {
 }
 
 void fill_devices(DriverApi& api) {
-  api.cuDeviceGetCount = [](int* count) -> DriverStatus { return *count = EmulatedMachine::count(), kSuccess; };
+  api.cuDeviceGetCount = [](int* count) -> DriverStatus {
+    return *count = EmulatedMachine::count(), kSuccess;
+  };
   api.cuDeviceGet = [](cuda::DeviceOrdinal* device, int ordinal) -> DriverStatus {
     if (!EmulatedMachine::find(ordinal)) return fail(kInvalidDevice, "no emulated device has this number");
     return *device = ordinal, kSuccess;
@@ -152,7 +154,8 @@ void fill_copies(DriverApi& api) {
       machine.memory().read(source, {static_cast<std::byte*>(target), bytes});
     });
   };
-  api.cuMemcpyDtoDAsync_v2 = [](DevicePointer target, DevicePointer source, size_t bytes, cuda::Stream stream) {
+  api.cuMemcpyDtoDAsync_v2 = [](DevicePointer target, DevicePointer source, size_t bytes,
+                                cuda::Stream stream) {
     return submit(stream, [=](EmulatedMachine& machine) {
       machine.memory().copy(target, source, static_cast<int64_t>(bytes));
     });

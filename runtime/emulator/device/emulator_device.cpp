@@ -51,7 +51,8 @@ class EmulatorProgram : public cuda::CudaProgram {
 }  // namespace
 
 std::unique_ptr<EmulatorDevice> EmulatorDevice::open(llvm::StringRef architecture) {
-  auto machine = std::make_shared<EmulatedMachine>(find_architecture(architecture), options_from_environment());
+  auto machine =
+      std::make_shared<EmulatedMachine>(find_architecture(architecture), options_from_environment());
   return std::make_unique<EmulatorDevice>(std::move(machine), ptx_compiler());
 }
 
