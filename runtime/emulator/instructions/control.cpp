@@ -243,8 +243,10 @@ void decode_call(Decoder& decoder) {
   const CallOperands call = call_operands(decoder);
   if (!call.function->external)
     decode_defined(decoder, call);
-  else if (call.function->name == "vprintf")
+  else if (call.function->name == "vprintf") {
+    decoder.mark_global_atomics();  // one host thread: what blocks print comes in their order
     system_call(decoder, call, {8, 8}, run_vprintf);
+  }
   else if (call.function->name == "__assertfail")
     system_call(decoder, call, {8, 8, 4, 8, 8}, run_assertfail);
   else

@@ -241,32 +241,30 @@ void check_race(const Access& access, const Block& owner, uint32_t offset, uint3
 
 std::byte* check_local(const Access& access, uint64_t offset, int64_t bytes, int alignment) {
   const int64_t size = access.warp.program().local_bytes;
-  const std::string place = "at byte " + std::to_string(offset) + " of local memory";
-  if (bytes > size || offset > static_cast<uint64_t>(size - bytes)) {
-    report(access, FindingKind::kOutOfBounds,
-           what(access, bytes) + place + ", which has " + counted(size) + " a thread");
-    return nullptr;
-  }
-  if (!aligned(offset, alignment)) {
-    report(access, FindingKind::kMisaligned, what(access, bytes) + place + misaligned(alignment));
-    return nullptr;
-  }
-  return access.warp.local(access.lane, static_cast<uint32_t>(offset), bytes);
+  const bool inside = bytes <= size && offset <= static_cast<uint64_t>(size - bytes);
+  if (inside && aligned(offset, alignment))
+    return access.warp.local(access.lane, static_cast<uint32_t>(offset), bytes);
+  report(access, inside ? FindingKind::kMisaligned : FindingKind::kOutOfBounds,
+         what(access, bytes) + "at byte " + std::to_string(offset) + " of local memory" +
+             (inside ? misaligned(alignment) : ", which has " + counted(size) + " a thread"));
+  return nullptr;
 }
 
 std::byte* check_parameter(const Access& access, uint64_t offset, int64_t bytes, int alignment) {
   const std::vector<std::byte>& parameters = access.warp.launch().request.parameters;
   const auto size = static_cast<int64_t>(parameters.size());
-  const std::string place = "at byte " + std::to_string(offset) + " of the kernel's parameters";
-  if (bytes > size || offset > static_cast<uint64_t>(size - bytes)) {
-    report(access, FindingKind::kOutOfBounds, what(access, bytes) + place + ", which have " + counted(size));
-  } else if (!aligned(offset, alignment)) {
-    report(access, FindingKind::kMisaligned, what(access, bytes) + place + misaligned(alignment));
-  } else if (access.kind != AccessKind::kRead) {
-    report(access, FindingKind::kReadOnly, what(access, bytes) + place);
-  } else {
+  const bool inside = bytes <= size && offset <= static_cast<uint64_t>(size - bytes);
+  const bool reads = access.kind == AccessKind::kRead;
+  if (inside && reads && aligned(offset, alignment))
     return const_cast<std::byte*>(parameters.data()) + offset;  // to be read
-  }
+  report(access,
+         !inside ? FindingKind::kOutOfBounds
+         : reads ? FindingKind::kMisaligned
+                 : FindingKind::kReadOnly,
+         what(access, bytes) + "at byte " + std::to_string(offset) + " of the kernel's parameters" +
+             (!inside ? ", which have " + counted(size)
+              : reads ? misaligned(alignment)
+                      : ""));
   return nullptr;
 }
 

@@ -275,10 +275,15 @@ void access_local_lanes(const LaneAddresses& addresses, LaneMask active, const T
 
 void access_parameter_lanes(const LaneAddresses& addresses, LaneMask active, const Together& t) {
   t.result.contiguous = false;
-  for_lanes(active, [&](int i) {
-    t.result.at[i] = check_parameter(t.of(i), addresses[i], t.bytes, t.bytes);
-    if (t.result.at[i]) t.result.lanes |= 1u << i;
-  });
+  for (LaneMask pending = active; pending != 0;) {
+    const int first = __builtin_ctz(pending);
+    std::byte* at = check_parameter(t.of(first), addresses[first], t.bytes, t.bytes);
+    LaneMask alike = 0;  // mostly all
+    for_lanes(pending, [&](int i) { alike |= static_cast<LaneMask>(addresses[i] == addresses[first]) << i; });
+    for_lanes(alike, [&](int i) { t.result.at[i] = at; });
+    if (at) t.result.lanes |= alike;
+    pending &= ~alike;
+  }
 }
 
 // --- Generic addresses
