@@ -56,7 +56,7 @@ void distinct_sectors(const int64_t (&offsets)[kLanes], LaneMask lanes, Sectors&
   bool rising = true;
   int count = 0;
   for (LaneMask left = lanes; left != 0; left &= left - 1) {
-    const int64_t sector = offsets[__builtin_ctz(left)] / kSectorBytes;
+    const int64_t sector = offsets[__builtin_ctz(left)] >> 5;  // / kSectorBytes
     if (sector == last) continue;
     rising &= sector > last;
     last = sectors.at[count++] = sector;
@@ -89,8 +89,9 @@ bool all_distinct(const uint64_t (&addresses)[kLanes], LaneMask lanes) {
 
 Passes bank_passes(const int64_t (&offsets)[kLanes], LaneMask lanes, int bytes, bool serial) {
   const int unit = std::max(bytes, kBankBytes), words = unit / kBankBytes, width = kLanes / words;
+  const int shift = __builtin_ctz(unit);
   int64_t units[kLanes];
-  for (int i = 0; i < kLanes; ++i) units[i] = offsets[i] / unit;
+  for (int i = 0; i < kLanes; ++i) units[i] = offsets[i] >> shift;
   Passes result;
   for (int phase = 0; phase < words; ++phase) {
     const LaneMask in = lanes & (((1ull << width) - 1) << (phase * width));

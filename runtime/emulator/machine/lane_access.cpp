@@ -55,10 +55,15 @@ Span span_of(const Offsets& offsets, LaneMask lanes, int bytes) {
   return span;
 }
 
-/// Lanes of a group with bytes that nothing wrote. Most often all of the span was written.
+/// A short span of which every byte is valid: what most accesses find.
+bool all_valid(const uint64_t* valid, Span span) {
+  constexpr int64_t kShort = 2048;
+  return span.high - span.low <= kShort && all_bits(valid, span.low, span.high - span.low);
+}
+
+/// Lanes of a group with bytes that nothing wrote.
 LaneMask unwritten(const uint64_t* valid, const Offsets& offsets, LaneMask lanes, int bytes, Span span) {
-  constexpr int64_t kNear = 2048;
-  if (span.high - span.low <= kNear && all_bits(valid, span.low, span.high - span.low)) return 0;
+  if (all_valid(valid, span)) return 0;
   LaneMask missing = 0;
   for_lanes(lanes, [&](int i) {
     if (!all_bits(valid, offsets[i], bytes)) missing |= 1u << i;
@@ -67,10 +72,8 @@ LaneMask unwritten(const uint64_t* valid, const Offsets& offsets, LaneMask lanes
 }
 
 void mark_lanes(uint64_t* valid, const Offsets& offsets, LaneMask lanes, const Together& t, Span span) {
-  if (t.result.contiguous && t.poisoned == 0) {
-    set_bits(valid, span.low, span.high - span.low);
-    return;
-  }
+  if (t.poisoned == 0 && all_valid(valid, span)) return;
+  if (t.poisoned == 0 && t.result.contiguous) return set_bits(valid, span.low, span.high - span.low);
   for_lanes(lanes, [&](int i) { mark_validity(valid, offsets[i], t.bytes, t.poisoned >> i & 1); });
 }
 
