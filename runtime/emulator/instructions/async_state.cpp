@@ -37,6 +37,7 @@ void CopyGroups::commit(LaneMask lanes, VectorClock clock) {
 void CopyGroups::deliver(LaneMask lanes) {
   for (size_t i = 0; i < committed_; ++i) perform(groups_[i].deliveries, lanes);
   perform(deliveries_, lanes);
+  open_ &= ~lanes;
 }
 
 LaneMask CopyGroups::pending() const {

@@ -44,7 +44,7 @@ class CopyGroups {
     }
     drop_empty();
   }
-  /// Moves all bytes of `lanes` at once, committed or not; the groups stay.
+  /// Moves all bytes of `lanes` at once, committed or not, since an mbarrier tells of them; the groups stay.
   void deliver(LaneMask lanes);
   LaneMask uncommitted() const { return open_; }
   LaneMask pending() const;  ///< lanes with copies in a committed group that no wait completed

@@ -310,10 +310,11 @@ MbarrierPlace find_mbarrier(const Access& access, uint32_t address) {
   auto found = block->mbarriers.find(offset);
   if (found == block->mbarriers.end() && offset % kMbarrierBytes == 0)
     return refuse("used, but no mbarrier.init made it");
-  Access atomic = access;
-  atomic.kind = AccessKind::kAtomic;
-  atomic.async = atomic.poisoned = false;
-  const Accessed bytes = access_shared(atomic, address, kMbarrierBytes, kMbarrierBytes);
+  // To the race detector a use is a read: uses are ordered by what the barrier is, but none with its init and inval.
+  Access use = access;
+  use.kind = AccessKind::kRead;
+  use.async = use.poisoned = false;
+  const Accessed bytes = access_shared(use, address, kMbarrierBytes, kMbarrierBytes);
   if (!bytes) return {};
   uint64_t mark = 0;
   std::memcpy(&mark, bytes.bytes, sizeof mark);

@@ -23,7 +23,7 @@ struct Mbarrier {
   VectorClock completed;  ///< of it, what had come when the last phase ended: a successful wait acquires it
 
   /// What 8 bytes of shared memory hold while they are a live mbarrier at `offset`: a kernel's own store shows.
-  static uint64_t mark(uint32_t offset) { return 0xb4aa'1e0b'0000'0000ull | offset; }
+  static uint64_t mark(uint32_t offset) { return 0xb4aa'1e0b'71d9'0000ull ^ offset; }
 
   [[nodiscard]] const char* init(int64_t count);
   /// `drop`: the arriving threads leave for good, later phases want so many fewer.
