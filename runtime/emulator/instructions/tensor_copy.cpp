@@ -114,22 +114,25 @@ void fill(const TensorMap& map, std::byte* bytes, int64_t count) {
   std::memset(bytes, map.fill == TensorFill::kNan ? 0xff : 0, count);
 }
 
-/// Reads the box from global memory. Returns the offsets of chunks with bytes that nothing wrote.
+/// Reads the box from global memory. Returns the offsets of elements with bytes that nothing wrote.
 std::vector<uint32_t> gather(const TensorCopy& copy) {
   std::vector<uint32_t> uninitialised;
-  std::byte* box = copy.box.data();
+  const Access read = copy.engine.access(AccessKind::kRead);
+  const int element = element_bytes(copy.map.element);
   for_each_row(copy.map, copy.first, [&](const BoxRow& row) {
-    std::byte* to = box + row.offset;
+    std::byte* to = copy.box.data() + row.offset;
     fill(copy.map, to, row.before);
     fill(copy.map, to + row.before + row.inside, row.after);
     if (row.inside == 0) return;
-    const Accessed from = access_global(copy.engine.access(AccessKind::kRead), row.address, row.inside, 1);
+    const Accessed from = access_global(read, row.address, row.inside, 1);
     if (!from) return fill(copy.map, to + row.before, row.inside);
     std::memcpy(to + row.before, from.bytes, row.inside);
     if (from.initialised) return;
-    const int end = row.before + row.inside;
-    for (int at = row.before / kChunk * kChunk; at < end; at += kChunk)
-      uninitialised.push_back(row.offset + at);
+    const Allocation& allocation = *read.warp.launch().memory.find(row.address, row.inside);
+    const auto first = static_cast<int64_t>(row.address - allocation.address);
+    for (int at = 0; at < row.inside; at += element)
+      if (!allocation.initialised.all(first + at, element))
+        uninitialised.push_back(row.offset + row.before + at);
   });
   return uninitialised;
 }
@@ -149,7 +152,7 @@ void deliver(const TensorCopy& copy, uint32_t shared, uint32_t barrier,
     swizzle_box(copy.map.swizzle, shared, target.bytes, copy.box.data(), copy.map.box_bytes());
     for (uint32_t at : uninitialised)
       access_shared(copy.engine.access(AccessKind::kWrite, true), swizzled(copy.map.swizzle, shared + at),
-                    kChunk, 1);
+                    element_bytes(copy.map.element), 1);
   }
   if (place) complete_bytes(write, place, copy.map.box_bytes());
 }
