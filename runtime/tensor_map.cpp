@@ -66,6 +66,10 @@ int swizzle_span(TensorSwizzle swizzle) { return 16 << static_cast<int>(swizzle)
 
 std::string fault_in(const TensorTiling& map) {
   if (map.rank < 1 || map.rank > TensorTiling::kMostRank) return "the rank is not 1 to 5";
+  if (map.element > TensorElement::kTf32Ftz || map.interleave > TensorInterleave::k32 ||
+      map.swizzle > TensorSwizzle::k128 || map.fill > TensorFill::kNan ||
+      map.promotion > TensorPromotion::k256)
+    return "a value that no enumerator has";
   const int alignment = map.interleave == TensorInterleave::k32 ? 32 : 16;
   if (map.base % alignment != 0)
     return "the address is not aligned to " + std::to_string(alignment) + " bytes";

@@ -60,48 +60,52 @@ struct LaunchConfig {
 
 /// One row a function: its exported name with the version suffix of its ABI, and its parameters. All return a
 /// DriverStatus.
-#define TENON_DRIVER_FUNCTIONS(X)                                                                       \
-  X(cuInit, (unsigned flags))                                                                           \
-  X(cuDriverGetVersion, (int* version))                                                                 \
-  X(cuGetErrorName, (DriverStatus status, const char** text))                                           \
-  X(cuGetErrorString, (DriverStatus status, const char** text))                                         \
-  X(cuDeviceGetCount, (int* count))                                                                     \
-  X(cuDeviceGet, (DeviceOrdinal * device, int ordinal))                                                 \
-  X(cuDeviceGetName, (char* name, int length, DeviceOrdinal device))                                    \
-  X(cuDeviceTotalMem_v2, (size_t * bytes, DeviceOrdinal device))                                        \
-  X(cuDeviceGetAttribute, (int* value, DeviceAttribute attribute, DeviceOrdinal device))                \
-  X(cuDevicePrimaryCtxRetain, (Context * context, DeviceOrdinal device))                                \
-  X(cuDevicePrimaryCtxRelease_v2, (DeviceOrdinal device))                                               \
-  X(cuCtxPushCurrent_v2, (Context context))                                                             \
-  X(cuCtxPopCurrent_v2, (Context * context))                                                            \
-  X(cuModuleLoadData, (Module * module, const void* image))                                             \
-  X(cuModuleUnload, (Module module))                                                                    \
-  X(cuModuleGetFunction, (Function * function, Module module, const char* name))                        \
-  X(cuFuncGetAttribute, (int* value, FunctionAttribute attribute, Function function))                   \
-  X(cuFuncSetAttribute, (Function function, FunctionAttribute attribute, int value))                    \
-  X(cuLaunchKernelEx, (const LaunchConfig* config, Function function, void** parameters, void** extra)) \
-  X(cuMemAlloc_v2, (DevicePointer * pointer, size_t bytes))                                             \
-  X(cuMemFree_v2, (DevicePointer pointer))                                                              \
-  X(cuMemcpyHtoDAsync_v2, (DevicePointer target, const void* source, size_t bytes, Stream stream))      \
-  X(cuMemcpyDtoHAsync_v2, (void* target, DevicePointer source, size_t bytes, Stream stream))            \
-  X(cuMemcpyDtoDAsync_v2, (DevicePointer target, DevicePointer source, size_t bytes, Stream stream))    \
-  X(cuMemsetD8Async, (DevicePointer target, unsigned char value, size_t bytes, Stream stream))          \
-  X(cuStreamCreate, (Stream * stream, unsigned flags))                                                  \
-  X(cuStreamDestroy_v2, (Stream stream))                                                                \
-  X(cuStreamSynchronize, (Stream stream))                                                               \
-  X(cuStreamIsCapturing, (Stream stream, int* status))                                                  \
-  X(cuStreamBeginCapture_v2, (Stream stream, int mode))                                                 \
-  X(cuStreamEndCapture, (Stream stream, GraphHandle * graph))                                           \
-  X(cuGraphInstantiateWithFlags, (GraphExec * exec, GraphHandle graph, unsigned long long flags))       \
-  X(cuGraphLaunch, (GraphExec exec, Stream stream))                                                     \
-  X(cuGraphExecDestroy, (GraphExec exec))                                                               \
-  X(cuGraphDestroy, (GraphHandle graph))                                                                \
-  X(cuEventCreate, (Event * event, unsigned flags))                                                     \
-  X(cuEventDestroy_v2, (Event event))                                                                   \
-  X(cuEventRecord, (Event event, Stream stream))                                                        \
-  X(cuEventSynchronize, (Event event))                                                                  \
-  X(cuEventElapsedTime, (float* milliseconds, Event start, Event end))                                  \
-  X(cuOccupancyMaxActiveBlocksPerMultiprocessor, (int* blocks, Function function, int threads, size_t shared))
+#define TENON_DRIVER_FUNCTIONS(X)                                                                           \
+  X(cuInit, (unsigned flags))                                                                               \
+  X(cuDriverGetVersion, (int* version))                                                                     \
+  X(cuGetErrorName, (DriverStatus status, const char** text))                                               \
+  X(cuGetErrorString, (DriverStatus status, const char** text))                                             \
+  X(cuDeviceGetCount, (int* count))                                                                         \
+  X(cuDeviceGet, (DeviceOrdinal * device, int ordinal))                                                     \
+  X(cuDeviceGetName, (char* name, int length, DeviceOrdinal device))                                        \
+  X(cuDeviceTotalMem_v2, (size_t * bytes, DeviceOrdinal device))                                            \
+  X(cuDeviceGetAttribute, (int* value, DeviceAttribute attribute, DeviceOrdinal device))                    \
+  X(cuDevicePrimaryCtxRetain, (Context * context, DeviceOrdinal device))                                    \
+  X(cuDevicePrimaryCtxRelease_v2, (DeviceOrdinal device))                                                   \
+  X(cuCtxPushCurrent_v2, (Context context))                                                                 \
+  X(cuCtxPopCurrent_v2, (Context * context))                                                                \
+  X(cuModuleLoadData, (Module * module, const void* image))                                                 \
+  X(cuModuleUnload, (Module module))                                                                        \
+  X(cuModuleGetFunction, (Function * function, Module module, const char* name))                            \
+  X(cuFuncGetAttribute, (int* value, FunctionAttribute attribute, Function function))                       \
+  X(cuFuncSetAttribute, (Function function, FunctionAttribute attribute, int value))                        \
+  X(cuLaunchKernelEx, (const LaunchConfig* config, Function function, void** parameters, void** extra))     \
+  X(cuMemAlloc_v2, (DevicePointer * pointer, size_t bytes))                                                 \
+  X(cuMemFree_v2, (DevicePointer pointer))                                                                  \
+  X(cuMemcpyHtoDAsync_v2, (DevicePointer target, const void* source, size_t bytes, Stream stream))          \
+  X(cuMemcpyDtoHAsync_v2, (void* target, DevicePointer source, size_t bytes, Stream stream))                \
+  X(cuMemcpyDtoDAsync_v2, (DevicePointer target, DevicePointer source, size_t bytes, Stream stream))        \
+  X(cuMemsetD8Async, (DevicePointer target, unsigned char value, size_t bytes, Stream stream))              \
+  X(cuStreamCreate, (Stream * stream, unsigned flags))                                                      \
+  X(cuStreamDestroy_v2, (Stream stream))                                                                    \
+  X(cuStreamSynchronize, (Stream stream))                                                                   \
+  X(cuStreamIsCapturing, (Stream stream, int* status))                                                      \
+  X(cuStreamBeginCapture_v2, (Stream stream, int mode))                                                     \
+  X(cuStreamEndCapture, (Stream stream, GraphHandle * graph))                                               \
+  X(cuGraphInstantiateWithFlags, (GraphExec * exec, GraphHandle graph, unsigned long long flags))           \
+  X(cuGraphLaunch, (GraphExec exec, Stream stream))                                                         \
+  X(cuGraphExecDestroy, (GraphExec exec))                                                                   \
+  X(cuGraphDestroy, (GraphHandle graph))                                                                    \
+  X(cuEventCreate, (Event * event, unsigned flags))                                                         \
+  X(cuEventDestroy_v2, (Event event))                                                                       \
+  X(cuEventRecord, (Event event, Stream stream))                                                            \
+  X(cuEventSynchronize, (Event event))                                                                      \
+  X(cuEventElapsedTime, (float* milliseconds, Event start, Event end))                                      \
+  X(cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                            \
+    (int* blocks, Function function, int threads, size_t shared))                                           \
+  X(cuTensorMapEncodeTiled, (void* map, int element, unsigned rank, void* base, const uint64_t* dims,       \
+                             const uint64_t* strides, const uint32_t* box, const uint32_t* element_strides, \
+                             int interleave, int swizzle, int promotion, int fill))
 
 /// The driver, loaded and initialised. All members are safe to call from any thread, as the driver's are.
 struct DriverApi {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runtime/emulator/device/driver_state.h"
+#include "runtime/emulator/machine/tensor_map.h"
 
 namespace tenon::emulator {
 namespace {
@@ -230,6 +231,41 @@ void fill_events(DriverApi& api) {
   };
 }
 
+/// What the driver is given for a map. Values that no enumerator has stay what they are: fault_in() refuses them.
+TensorTiling tensor_map_of(int element, unsigned rank, void* base, const uint64_t* dims, const uint64_t* strides,
+                        const uint32_t* box, const uint32_t* element_strides, int interleave, int swizzle,
+                        int promotion, int fill) {
+  TensorTiling map;
+  map.base = reinterpret_cast<uint64_t>(base);
+  map.rank = static_cast<int>(rank);
+  map.element = static_cast<TensorElement>(element);
+  map.interleave = static_cast<TensorInterleave>(interleave);
+  map.swizzle = static_cast<TensorSwizzle>(swizzle);
+  map.promotion = static_cast<TensorPromotion>(promotion);
+  map.fill = static_cast<TensorFill>(fill);
+  for (int i = 0; i < map.rank && i < TensorTiling::kMostRank; ++i) {
+    map.dims[i] = dims[i];
+    map.box[i] = box[i];
+    map.element_strides[i] = element_strides[i];
+    if (i + 1 < map.rank && i + 1 < TensorTiling::kMostRank) map.strides[i] = strides[i];
+  }
+  return map;
+}
+
+void fill_tensor_maps(DriverApi& api) {
+  api.cuTensorMapEncodeTiled = [](void* opaque, int element, unsigned rank, void* base, const uint64_t* dims,
+                                  const uint64_t* strides, const uint32_t* box,
+                                  const uint32_t* element_strides, int interleave, int swizzle, int promotion,
+                                  int outside) -> DriverStatus {
+    if (!opaque || reinterpret_cast<uintptr_t>(opaque) % kTensorMapAlignment != 0)
+      return fail(kInvalidValue, "the tensor map's place is not aligned to 64 bytes");
+    const TensorTiling map = tensor_map_of(element, rank, base, dims, strides, box, element_strides, interleave,
+                                        swizzle, promotion, outside);
+    if (std::string fault = fault_in(map); !fault.empty()) return fail(kInvalidValue, std::move(fault));
+    return encode_tensor_map(map, static_cast<std::byte*>(opaque)), kSuccess;
+  };
+}
+
 }  // namespace
 
 cuda::DriverApi emulated_driver_api() {
@@ -241,6 +277,7 @@ cuda::DriverApi emulated_driver_api() {
   fill_copies(api);
   fill_streams(api);
   fill_events(api);
+  fill_tensor_maps(api);
   fill_launch_functions(api);
   return api;
 }

@@ -29,10 +29,10 @@ struct TensorForm {
 /// One lane's copy: its operands, read and found good.
 struct TensorCopy {
   Engine engine;
-  TensorMap map;
-  int32_t first[TensorMap::kMostRank] = {};  // coordinates
-  uint32_t shared = 0;                       // the box
-  std::vector<std::byte>& box;               // of map.box_bytes(), in plain order
+  TensorTiling map;
+  int32_t first[TensorTiling::kMostRank] = {};  // coordinates
+  uint32_t shared = 0;                          // the box
+  std::vector<std::byte>& box;                  // of map.box_bytes(), in plain order
 };
 
 /// Bytes of a box in plain order, kept for their storage by each host thread.
@@ -69,11 +69,11 @@ Type reduced_type(ReduceOp op, TensorElement element) {
   return ptx::bits(type) == 32 ? Type::kB32 : Type::kB64;
 }
 
-std::optional<TensorMap> read_map(const Access& at, const TensorForm& form) {
+std::optional<TensorTiling> read_map(const Access& at, const TensorForm& form) {
   const Accessed bytes =
       access_generic(at, form.map.at(at.warp, at.op, at.lane), kTensorMapBytes, kTensorMapAlignment);
   if (!bytes) return std::nullopt;
-  std::optional<TensorMap> map = decode_tensor_map(bytes.bytes);
+  std::optional<TensorTiling> map = decode_tensor_map(bytes.bytes);
   const char* unsupported = nullptr;
   if (!map) {
     refuse(at, FindingKind::kDescriptor,
@@ -95,7 +95,7 @@ std::optional<TensorMap> read_map(const Access& at, const TensorForm& form) {
 }
 
 /// A box that begins inside the swizzle's pattern and reaches beyond it was hardly meant so.
-void check_pattern(const Access& at, const TensorMap& map, uint32_t shared) {
+void check_pattern(const Access& at, const TensorTiling& map, uint32_t shared) {
   const int64_t pattern = map.swizzle == TensorSwizzle::kNone ? 1 : 8 * swizzle_span(map.swizzle);
   if (shared % kAlignment != 0 || shared % pattern == 0 || map.box_bytes() < pattern) return;
   refuse(at, FindingKind::kDescriptor,
@@ -104,13 +104,13 @@ void check_pattern(const Access& at, const TensorMap& map, uint32_t shared) {
 }
 
 /// Bytes of shared memory that the box touches: whole spans of the swizzle.
-int64_t touched_bytes(const TensorMap& map) {
+int64_t touched_bytes(const TensorTiling& map) {
   const int64_t span = swizzle_span(map.swizzle);
   return (map.box_bytes() + span - 1) / span * span;
 }
 
 // Not a number that can be told from others: all ones.
-void fill(const TensorMap& map, std::byte* bytes, int64_t count) {
+void fill(const TensorTiling& map, std::byte* bytes, int64_t count) {
   std::memset(bytes, map.fill == TensorFill::kNan ? 0xff : 0, count);
 }
 
@@ -157,7 +157,7 @@ void deliver(const TensorCopy& copy, uint32_t shared, uint32_t barrier,
   if (place) complete_bytes(write, place, copy.map.box_bytes());
 }
 
-bool box_fits(const Access& at, const TensorMap& map) {
+bool box_fits(const Access& at, const TensorTiling& map) {
   if (map.box_bytes() <= static_cast<int64_t>(at.warp.block().shared.bytes.size())) return true;
   refuse(at, FindingKind::kOutOfBounds,
          "a box of " + std::to_string(map.box_bytes()) + " bytes is larger than the block's shared memory");
@@ -212,7 +212,7 @@ void store(const TensorCopy& copy, const TensorForm& form) {
 
 void copy_tensor(Warp& warp, const Op& op, int lane, const TensorForm& form) {
   const Access at{warp, op, lane};
-  const std::optional<TensorMap> map = read_map(at, form);
+  const std::optional<TensorTiling> map = read_map(at, form);
   if (!map || form.direction == TensorForm::kPrefetch || !box_fits(at, *map)) return;
   const std::optional<uint32_t> shared = form.shared.shared(warp, op, lane);
   if (!shared) return;

@@ -12,10 +12,10 @@ constexpr int64_t kChunk = 16;
 
 /// What the opaque bytes hold. `sum` shows a map of which a part was copied or changed.
 struct Encoded {
-  uint64_t magic = kMagic, base = 0, strides[TensorMap::kMostRank - 1] = {};
-  uint32_t dims_less_one[TensorMap::kMostRank] = {};
-  uint16_t box[TensorMap::kMostRank] = {};
-  uint8_t element_strides[TensorMap::kMostRank] = {};
+  uint64_t magic = kMagic, base = 0, strides[TensorTiling::kMostRank - 1] = {};
+  uint32_t dims_less_one[TensorTiling::kMostRank] = {};
+  uint16_t box[TensorTiling::kMostRank] = {};
+  uint8_t element_strides[TensorTiling::kMostRank] = {};
   uint8_t rank = 0, element = 0, interleave = 0, swizzle = 0, fill = 0, promotion = 0;
   uint8_t unused[35] = {};
   uint32_t sum = 0;
@@ -32,11 +32,11 @@ uint32_t sum_of(const Encoded& encoded) {
 
 }  // namespace
 
-void encode_tensor_map(const TensorMap& map, std::byte* opaque) {
+void encode_tensor_map(const TensorTiling& map, std::byte* opaque) {
   Encoded encoded;
   encoded.base = map.base;
   std::copy(std::begin(map.strides), std::end(map.strides), encoded.strides);
-  for (int i = 0; i < TensorMap::kMostRank; ++i) {
+  for (int i = 0; i < TensorTiling::kMostRank; ++i) {
     encoded.dims_less_one[i] = static_cast<uint32_t>(map.dims[i] - 1);
     encoded.box[i] = static_cast<uint16_t>(map.box[i]);
     encoded.element_strides[i] = static_cast<uint8_t>(map.element_strides[i]);
@@ -52,17 +52,14 @@ void encode_tensor_map(const TensorMap& map, std::byte* opaque) {
 }
 
 // The sum can be forged, so what a copy relies on is checked again.
-std::optional<TensorMap> decode_tensor_map(const std::byte* opaque) {
+std::optional<TensorTiling> decode_tensor_map(const std::byte* opaque) {
   Encoded encoded;
   std::memcpy(&encoded, opaque, sizeof encoded);
   if (encoded.magic != kMagic || encoded.sum != sum_of(encoded)) return std::nullopt;
-  if (encoded.element > static_cast<uint8_t>(TensorElement::kTf32Ftz) || encoded.interleave > 2 ||
-      encoded.swizzle > 3 || encoded.fill > 1 || encoded.promotion > 3)
-    return std::nullopt;
-  TensorMap map;
+  TensorTiling map;
   map.base = encoded.base;
   std::copy(std::begin(encoded.strides), std::end(encoded.strides), map.strides);
-  for (int i = 0; i < TensorMap::kMostRank; ++i) {
+  for (int i = 0; i < TensorTiling::kMostRank; ++i) {
     map.dims[i] = uint64_t{encoded.dims_less_one[i]} + 1;
     map.box[i] = encoded.box[i];
     map.element_strides[i] = encoded.element_strides[i];

@@ -8,15 +8,13 @@
 
 namespace tenon::emulator {
 
-using TensorMap = TensorTiling;
-
 constexpr int kTensorMapBytes = 128;
 constexpr int kTensorMapAlignment = 64;
 
 /// Writes the kTensorMapBytes of a map without a fault.
-void encode_tensor_map(const TensorMap& map, std::byte* opaque);
+void encode_tensor_map(const TensorTiling& map, std::byte* opaque);
 /// The map, or nothing where the bytes are none that encode_tensor_map() wrote.
-std::optional<TensorMap> decode_tensor_map(const std::byte* opaque);
+std::optional<TensorTiling> decode_tensor_map(const std::byte* opaque);
 
 /// A row of a box along dimension 0: bytes before, inside and after the tensor. Nothing of a row is inside where a
 /// coordinate of another dimension is not.
@@ -29,7 +27,7 @@ struct BoxRow {
 /// Calls visit(BoxRow) for every row of the box whose first element has these coordinates, in the order in which the rows lie in
 /// shared memory. Coordinates may be negative and the box may overhang.
 template <class Visit>
-void for_each_row(const TensorMap& map, const int32_t (&first)[TensorMap::kMostRank], Visit visit) {
+void for_each_row(const TensorTiling& map, const int32_t (&first)[TensorTiling::kMostRank], Visit visit) {
   const int64_t row_bytes = map.box_row_bytes(), element = element_bytes(map.element);
   const int64_t size = static_cast<int64_t>(map.dims[0]), begin = first[0], end = begin + map.box[0];
   const int64_t inside_begin = std::clamp<int64_t>(0, begin, end),
@@ -39,7 +37,7 @@ void for_each_row(const TensorMap& map, const int32_t (&first)[TensorMap::kMostR
   inner.inside = static_cast<int32_t>((inside_end - inside_begin) * element);
   inner.after = static_cast<int32_t>((end - inside_end) * element);
   const BoxRow outer{0, 0, static_cast<int32_t>(row_bytes), 0, 0};
-  uint32_t at[TensorMap::kMostRank] = {};  // in the box
+  uint32_t at[TensorTiling::kMostRank] = {};  // in the box
   for (uint32_t offset = 0;; offset += static_cast<uint32_t>(row_bytes)) {
     BoxRow row = inner;
     row.address = map.base + static_cast<uint64_t>(inside_begin * element);

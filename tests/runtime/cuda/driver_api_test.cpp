@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "ir/diagnostics.h"
+#include "runtime/cuda/tensor_map_encoder.h"
 
 #if __has_include("/usr/local/cuda/include/cuda.h")
 #define TENON_HAS_CUDA_H
@@ -58,6 +59,35 @@ TEST_CASE("declarations agree with cuda.h") {
   CHECK(kStreamNonBlocking == static_cast<unsigned>(CU_STREAM_NON_BLOCKING));
   CHECK(kCaptureThreadLocal == static_cast<int>(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
   CHECK(kNoDevice == static_cast<int>(CUDA_ERROR_NO_DEVICE));
+  CHECK(static_cast<int>(TensorElement::kU8) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_UINT8));
+  CHECK(static_cast<int>(TensorElement::kU16) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_UINT16));
+  CHECK(static_cast<int>(TensorElement::kU32) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_UINT32));
+  CHECK(static_cast<int>(TensorElement::kI32) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_INT32));
+  CHECK(static_cast<int>(TensorElement::kU64) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_UINT64));
+  CHECK(static_cast<int>(TensorElement::kI64) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_INT64));
+  CHECK(static_cast<int>(TensorElement::kF16) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_FLOAT16));
+  CHECK(static_cast<int>(TensorElement::kF32) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_FLOAT32));
+  CHECK(static_cast<int>(TensorElement::kF64) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_FLOAT64));
+  CHECK(static_cast<int>(TensorElement::kBf16) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16));
+  CHECK(static_cast<int>(TensorElement::kF32Ftz) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_FLOAT32_FTZ));
+  CHECK(static_cast<int>(TensorElement::kTf32) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_TFLOAT32));
+  CHECK(static_cast<int>(TensorElement::kTf32Ftz) == static_cast<int>(CU_TENSOR_MAP_DATA_TYPE_TFLOAT32_FTZ));
+  CHECK(static_cast<int>(TensorSwizzle::kNone) == static_cast<int>(CU_TENSOR_MAP_SWIZZLE_NONE));
+  CHECK(static_cast<int>(TensorSwizzle::k32) == static_cast<int>(CU_TENSOR_MAP_SWIZZLE_32B));
+  CHECK(static_cast<int>(TensorSwizzle::k64) == static_cast<int>(CU_TENSOR_MAP_SWIZZLE_64B));
+  CHECK(static_cast<int>(TensorSwizzle::k128) == static_cast<int>(CU_TENSOR_MAP_SWIZZLE_128B));
+  CHECK(static_cast<int>(TensorInterleave::kNone) == static_cast<int>(CU_TENSOR_MAP_INTERLEAVE_NONE));
+  CHECK(static_cast<int>(TensorInterleave::k16) == static_cast<int>(CU_TENSOR_MAP_INTERLEAVE_16B));
+  CHECK(static_cast<int>(TensorInterleave::k32) == static_cast<int>(CU_TENSOR_MAP_INTERLEAVE_32B));
+  CHECK(static_cast<int>(TensorFill::kZero) == static_cast<int>(CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  CHECK(static_cast<int>(TensorFill::kNan) ==
+        static_cast<int>(CU_TENSOR_MAP_FLOAT_OOB_FILL_NAN_REQUEST_ZERO_FMA));
+  CHECK(static_cast<int>(TensorPromotion::kNone) == static_cast<int>(CU_TENSOR_MAP_L2_PROMOTION_NONE));
+  CHECK(static_cast<int>(TensorPromotion::k64) == static_cast<int>(CU_TENSOR_MAP_L2_PROMOTION_L2_64B));
+  CHECK(static_cast<int>(TensorPromotion::k128) == static_cast<int>(CU_TENSOR_MAP_L2_PROMOTION_L2_128B));
+  CHECK(static_cast<int>(TensorPromotion::k256) == static_cast<int>(CU_TENSOR_MAP_L2_PROMOTION_L2_256B));
+  CHECK(sizeof(EncodedTensorMap) == sizeof(CUtensorMap));
+  CHECK(alignof(EncodedTensorMap) % alignof(CUtensorMap) == 0);
   CHECK(sizeof(LaunchAttribute) == sizeof(CUlaunchAttribute));
   CHECK(offsetof(LaunchAttribute, value) == offsetof(CUlaunchAttribute, value));
   CHECK(sizeof(LaunchConfig) == sizeof(CUlaunchConfig));

@@ -62,7 +62,7 @@ struct Ran {
 
 struct Bench {
   std::unique_ptr<PtxKernel> kernel;
-  TensorMap map;
+  TensorTiling map;
   uint64_t out = 0;
 
   explicit Bench(const std::string& body) {
@@ -111,8 +111,8 @@ std::string show(int bytes) {
 }
 
 /// Words of 4 bytes: `rows` by `columns`, 40 words from row to row.
-TensorMap words_map(uint64_t base, int columns, int rows, int box_columns, int box_rows) {
-  TensorMap map;
+TensorTiling words_map(uint64_t base, int columns, int rows, int box_columns, int box_rows) {
+  TensorTiling map;
   map.base = base;
   map.rank = 2;
   map.element = TensorElement::kU32;
@@ -184,7 +184,7 @@ TEST_CASE("emulator: tensor copies: ranks from 1 to 5") {
     const char* zeros[] = {"4", "4, 0", "4, 0, 1", "4, 0, 1, 0", "4, 0, 1, 0, 1"};
     Bench bench(load_text(128, zeros[rank - 1], rank) + kWait + show(128));
     const std::vector<uint32_t> in = counted(1024);
-    TensorMap& map = bench.map;
+    TensorTiling& map = bench.map;
     map = words_map(bench.kernel->input(in), 64, 1, rank == 1 ? 32 : 16, 1);
     map.rank = rank;
     for (int i = 1; i < rank; ++i) map.dims[i] = 2, map.strides[i - 1] = 256u << (i - 1), map.box[i] = 1;

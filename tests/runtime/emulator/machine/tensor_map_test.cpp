@@ -14,7 +14,7 @@ using namespace tenon::emulator;
 namespace {
 
 /// By plain offset in the box: the address of each element, or 0 where it is outside.
-std::vector<uint64_t> naive_addresses(const TensorMap& map, const int32_t (&first)[5]) {
+std::vector<uint64_t> naive_addresses(const TensorTiling& map, const int32_t (&first)[5]) {
   std::vector<uint64_t> all;
   const uint64_t strides[5] = {static_cast<uint64_t>(element_bytes(map.element)), map.strides[0],
                                map.strides[1], map.strides[2], map.strides[3]};
@@ -36,7 +36,7 @@ std::vector<uint64_t> naive_addresses(const TensorMap& map, const int32_t (&firs
   return all;
 }
 
-std::vector<uint64_t> walked_addresses(const TensorMap& map, const int32_t (&first)[5]) {
+std::vector<uint64_t> walked_addresses(const TensorTiling& map, const int32_t (&first)[5]) {
   const int64_t element = element_bytes(map.element);
   std::vector<uint64_t> all(map.box_bytes() / element, ~0ull);
   for_each_row(map, first, [&](const BoxRow& row) {
@@ -49,9 +49,9 @@ std::vector<uint64_t> walked_addresses(const TensorMap& map, const int32_t (&fir
   return all;
 }
 
-TensorMap drawn_map(std::mt19937& random) {
+TensorTiling drawn_map(std::mt19937& random) {
   auto draw = [&](int least, int most) { return std::uniform_int_distribution<int>(least, most)(random); };
-  TensorMap map;
+  TensorTiling map;
   map.base = 0x10000;
   map.rank = draw(1, 5);
   map.element = static_cast<TensorElement>(draw(0, 12));
@@ -70,7 +70,7 @@ TensorMap drawn_map(std::mt19937& random) {
 TEST_CASE("emulator: tensor map: a box's rows are five loops over elements") {
   std::mt19937 random(7);
   for (int i = 0; i < 500; ++i) {
-    const TensorMap map = drawn_map(random);
+    const TensorTiling map = drawn_map(random);
     REQUIRE(fault_in(map) == "");
     int32_t first[5];
     for (int32_t& c : first) c = std::uniform_int_distribution<int>(-6, 10)(random);
@@ -79,7 +79,7 @@ TEST_CASE("emulator: tensor map: a box's rows are five loops over elements") {
 }
 
 TEST_CASE("emulator: tensor map: coordinates at the ends of what 32 bits hold") {
-  TensorMap map;
+  TensorTiling map;
   map.rank = 2;
   map.base = 0x1000;
   map.dims[0] = 1ull << 32, map.dims[1] = 4;
@@ -94,12 +94,12 @@ TEST_CASE("emulator: tensor map: coordinates at the ends of what 32 bits hold") 
 TEST_CASE("emulator: tensor map: the opaque bytes give the map back, and only an encoder's own") {
   std::mt19937 random(11);
   for (int i = 0; i < 50; ++i) {
-    TensorMap map = drawn_map(random);
+    TensorTiling map = drawn_map(random);
     map.swizzle = TensorSwizzle::k128;
     map.promotion = TensorPromotion::k256;
     alignas(64) std::byte opaque[kTensorMapBytes];
     encode_tensor_map(map, opaque);
-    const std::optional<TensorMap> back = decode_tensor_map(opaque);
+    const std::optional<TensorTiling> back = decode_tensor_map(opaque);
     REQUIRE(back);
     CHECK(back->base == map.base);
     CHECK(back->rank == map.rank);
