@@ -161,46 +161,76 @@ TENON_INLINE void multiply_tile(const double* a, const double* b, int chunks, do
     multiply_rows<kDepth>(a + r * kDepth, b, chunks, sums + r * kTileColumns);
 }
 
-// --- sums as the hardware makes them
+// --- sums as the hardware makes them. Rows go by reference, and are cast like C, which keeps their bits: what returns a
+// vector would differ between clones.
 
-/// 2^e of a double's exponent e; 0 for zero.
-TENON_INLINE double power_of(double x) {
-  return std::bit_cast<double>(std::bit_cast<uint64_t>(x) & 0x7ff0'0000'0000'0000u);
+using RowBits = uint64_t __attribute__((vector_size(64)));
+constexpr uint64_t kSign = uint64_t{1} << 63, kExponent = uint64_t{0x7ff} << 52;
+
+TENON_INLINE void load(Row& row, const double* from) { std::memcpy(&row, from, sizeof(Row)); }
+
+/// 2^e for each exponent e; 0 for zero.
+TENON_INLINE void powers_of(Row& row) { row = (Row)((RowBits)(row) & kExponent); }
+
+/// Towards zero to multiples of `unit`, a power of two each; below 2^52 of them.
+TENON_INLINE void cut(Row& row, const Row& unit) {
+  const RowBits bits = (RowBits)(row);
+  const Row magnitude = (Row)(bits & ~kSign), large = unit * 0x1p52;
+  Row nearest = (magnitude + large) - large;
+  nearest -= nearest > magnitude ? unit : Row{};
+  row = (Row)((RowBits)(nearest) | (bits & kSign));
 }
-/// 2^-e for a power of two.
-TENON_INLINE double inverse(double power) {
-  return std::bit_cast<double>((uint64_t{2046} << 52) - std::bit_cast<uint64_t>(power));
-}
+
 /// Towards zero to an f32 (subnormal ones too); infinity beyond the largest.
-TENON_INLINE double cut_to_f32(double x) {
-  double normal = std::bit_cast<double>(std::bit_cast<uint64_t>(x) & ~uint64_t{0x1fff'ffff});
-  double magnitude = std::fabs(x);
-  double value = magnitude < 0x1p-126 ? std::trunc(x * 0x1p149) * 0x1p-149 : normal;
-  return magnitude >= 0x1p128 ? std::copysign(std::numeric_limits<double>::infinity(), x) : value;
+TENON_INLINE void cut_to_f32(Row& row) {
+  Row unit = row;
+  powers_of(unit);
+  unit *= 0x1p-23;
+  unit = unit < 0x1p-149 ? Row{} + 0x1p-149 : unit;
+  cut(row, unit);
+  const Row infinite = row * std::numeric_limits<double>::infinity();
+  const Row magnitude = (Row)((RowBits)(row) & ~kSign);
+  row = magnitude >= 0x1p128 ? infinite : row;
 }
 
 /// One group of products, of one row of the tile, onto that row's sums. a[k], b[k][8]; powers likewise.
-TENON_INLINE void add_group(const SumRule& rule, const double* a, const double* a_powers, const double* b,
+TENON_INLINE void add_group(double fraction, const double* a, const double* a_powers, const double* b,
                             const double* b_powers, int terms, double* sums) {
-  double scale[kTileColumns], total[kTileColumns];
-  // So small that no operand reaches it: a row of zeros needs a scale, too.
-  for (int n = 0; n < kTileColumns; ++n) scale[n] = std::max(power_of(sums[n]), 0x1p-400);
-  for (int k = 0; k < terms; ++k)
-    for (int n = 0; n < kTileColumns; ++n)
-      scale[n] = std::max(scale[n], a_powers[k] * b_powers[k * kTileColumns + n]);
-  double fraction = std::ldexp(1.0, rule.fraction_bits);
-  for (int n = 0; n < kTileColumns; ++n) {
-    scale[n] = inverse(scale[n]) * fraction;
-    total[n] = std::trunc(sums[n] * scale[n]);
+  Row sum, unit, row;
+  load(sum, sums);
+  unit = sum;
+  powers_of(unit);
+  for (int k = 0; k < terms; ++k) {
+    load(row, b_powers + k * kTileColumns);
+    row = row * a_powers[k];
+    unit = row > unit ? row : unit;
   }
-  for (int k = 0; k < terms; ++k)
-    for (int n = 0; n < kTileColumns; ++n) total[n] += std::trunc(a[k] * b[k * kTileColumns + n] * scale[n]);
-  for (int n = 0; n < kTileColumns; ++n) sums[n] = cut_to_f32(total[n] * inverse(scale[n]));
+  unit *= fraction;
+  // A row of zeros needs a unit, too: one that no operand reaches.
+  unit = unit < 0x1p-500 ? Row{} + 0x1p-500 : unit;
+  cut(sum, unit);
+  for (int k = 0; k < terms; ++k) {
+    load(row, b + k * kTileColumns);
+    row = row * a[k];
+    cut(row, unit);
+    sum += row;
+  }
+  cut_to_f32(sum);
+  std::memcpy(sums, &sum, sizeof(Row));
 }
 
 /// The powers of two that operands are multiplied with, subnormal ones not normalised.
-TENON_INLINE void powers_of(const double* from, int count, double least, double* to) {
-  for (int i = 0; i < count; ++i) to[i] = from[i] == 0 ? 0 : std::max(power_of(from[i]), least);
+TENON_INLINE void operand_powers(const double* from, int count, int least_exponent, double* to) {
+  const Row least = Row{} + std::ldexp(1.0, least_exponent);
+  for (int i = 0; i < count; i += kTileColumns) {
+    Row row, powers;
+    load(row, from + i);
+    powers = row;
+    powers_of(powers);
+    powers = powers < least ? least : powers;
+    powers = row == Row{} ? row : powers;
+    std::memcpy(to + i, &powers, sizeof(Row));
+  }
 }
 
 constexpr int kMostDepth = 2 * kCoreRowBytes;  // of a step along k: 32 elements of a byte
@@ -208,18 +238,18 @@ constexpr int kMostDepth = 2 * kCoreRowBytes;  // of a step along k: 32 elements
 TENON_SIMD void add_aligned(const SumRule& rule, const double* a, const double* b, int chunks, int depth,
                             double* sums) {
   double a_powers[kTileRows * kMostDepth], b_powers[kTileColumns * kMostDepth];
-  powers_of(a, kTileRows * chunks * depth, std::ldexp(1.0, rule.least_exponent_a), a_powers);
-  powers_of(b, kTileColumns * chunks * depth, std::ldexp(1.0, rule.least_exponent_b), b_powers);
+  operand_powers(a, kTileRows * chunks * depth, rule.least_exponent_a, a_powers);
+  operand_powers(b, kTileColumns * chunks * depth, rule.least_exponent_b, b_powers);
+  const double fraction = std::ldexp(1.0, -rule.fraction_bits);
   for (int r = 0; r < kTileRows; ++r) {
     // A row's k are depth apart from chunk to chunk: gather them, so that a group may cross chunks.
     double row[kMostDepth], row_powers[kMostDepth];
-    for (int c = 0; c < chunks; ++c)
-      for (int k = 0; k < depth; ++k) {
-        row[c * depth + k] = a[(c * kTileRows + r) * depth + k];
-        row_powers[c * depth + k] = a_powers[(c * kTileRows + r) * depth + k];
-      }
+    for (int c = 0; c < chunks; ++c) {
+      std::copy_n(a + (c * kTileRows + r) * depth, depth, row + c * depth);
+      std::copy_n(a_powers + (c * kTileRows + r) * depth, depth, row_powers + c * depth);
+    }
     for (int k = 0; k < chunks * depth; k += rule.terms)
-      add_group(rule, row + k, row_powers + k, b + k * kTileColumns, b_powers + k * kTileColumns,
+      add_group(fraction, row + k, row_powers + k, b + k * kTileColumns, b_powers + k * kTileColumns,
                 std::min(rule.terms, chunks * depth - k), sums + r * kTileColumns);
   }
 }
