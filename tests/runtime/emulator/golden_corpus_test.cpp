@@ -64,5 +64,5 @@ TEST_CASE("emulator golden corpus: hardware numerics give the card's bits in ten
           doctest::may_fail()) {
   emulator::Options options;
   options.numerics = emulator::Numerics::kHardware;
-  for (const std::string& name : {"mma", "wgmma", "approximate"}) replay(name, options);
+  for (const char* name : {"mma", "wgmma", "approximate"}) replay(name, options);
 }
