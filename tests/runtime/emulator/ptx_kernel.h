@@ -65,6 +65,19 @@ class PtxKernel {
     return emulator::run(request, memory, options);
   }
 
+  /// Runs with a buffer of zeros for each parameter of 8 bytes, and zeros for the others.
+  LaunchResult run_on_buffers(int64_t bytes) {
+    request.program = program;
+    request.parameters.assign(program->parameter_bytes, std::byte{0});
+    for (const Parameter& parameter : program->parameters) {
+      if (parameter.bytes != 8) continue;
+      const uint64_t address = memory.allocate(bytes, parameter.name);
+      memory.fill(address, std::byte{0}, bytes);
+      pass(parameter, address);
+    }
+    return emulator::run(request, memory, options);
+  }
+
   std::shared_ptr<const Program> program;
   GlobalMemory memory;
   Options options;
