@@ -87,44 +87,56 @@ class Layouting {
         layout_.of_function[i][v] += by;
   }
 
+  // The most strictly aligned first, as ptxas has it: no holes where sizes are multiples of alignments.
   void place_shared() {
     for (size_t i = 0; i < graph_.functions.size(); ++i)
       for (const ptx::Instruction& instruction : function(i).body)
         for (const ptx::Operand& operand : instruction.operands) note_shared(i, operand);
-    program_.static_shared_bytes = shared_end_ - kSharedBase;
-    int64_t dynamic = align_up(shared_end_, dynamic_alignment_);
-    if (dynamic_alignment_ < 1024 && dynamic % (2 * dynamic_alignment_) == 0) dynamic += dynamic_alignment_;
+    std::stable_sort(static_.begin(), static_.end(), [](const SharedVariable& a, const SharedVariable& b) {
+      return a.variable->alignment > b.variable->alignment;
+    });
+    int64_t end = kSharedBase;
+    for (const SharedVariable& placed : static_) {
+      const ptx::Variable& variable = *placed.variable;
+      *placed.address = align_up(end, variable.alignment);
+      end = static_cast<int64_t>(*placed.address) + variable.bytes;
+      if (end >= kMostSharedBytes)
+        fail_at_line(module_, variable.line, "a block has no such amount of shared memory");
+    }
+    program_.static_shared_bytes = end - kSharedBase;
+    int64_t alignment = 16;
+    for (const SharedVariable& placed : dynamic_) alignment = std::max(alignment, placed.variable->alignment);
+    int64_t dynamic = align_up(end, alignment);
+    if (alignment < 1024 && dynamic % (2 * alignment) == 0) dynamic += alignment;
     program_.dynamic_shared_offset = static_cast<uint32_t>(dynamic - kSharedBase);
-    for (uint64_t* address : dynamic_) *address = dynamic;
+    for (const SharedVariable& placed : dynamic_) *placed.address = dynamic;
   }
 
-  // Gives a shared variable its place when the first instruction mentions it.
+  // Lists a shared variable when the first instruction mentions it.
   void note_shared(size_t i, const ptx::Operand& operand) {
     for (const ptx::Operand& element : operand.elements) note_shared(i, element);
     if (operand.kind != ptx::Operand::kVariable) return;
     const ptx::Variable& variable =
         operand.local ? function(i).variables[operand.variable] : module_.variables[operand.variable];
+    if (variable.space != ptx::Space::kShared) return;
     uint64_t& address =
         operand.local ? layout_.of_function[i][operand.variable] : layout_.of_module[operand.variable];
-    if (variable.space != ptx::Space::kShared || address != 0) return;
-    if (variable.external) {
-      dynamic_.push_back(&address);
-      dynamic_alignment_ = std::max(dynamic_alignment_, variable.alignment);
-      return;
-    }
-    address = align_up(shared_end_, variable.alignment);
-    shared_end_ = static_cast<int64_t>(address) + variable.bytes;
-    if (shared_end_ >= kMostSharedBytes)
-      fail_at_line(module_, variable.line, "a block has no such amount of shared memory");
+    if (address == kListed) return;
+    address = kListed;
+    (variable.external ? dynamic_ : static_).push_back({&variable, &address});
   }
+
+  static constexpr uint64_t kListed = ~uint64_t{0};  // in place of an address, which follows
+  struct SharedVariable {
+    const ptx::Variable* variable;
+    uint64_t* address;
+  };
 
   const ptx::Module& module_;
   const CallGraph& graph_;
   Program& program_;
   Layout layout_;
-  int64_t shared_end_ = kSharedBase;
-  int64_t dynamic_alignment_ = 16;
-  std::vector<uint64_t*> dynamic_;
+  std::vector<SharedVariable> static_, dynamic_;
 };
 
 }  // namespace
