@@ -85,10 +85,9 @@ inline double noise(uint32_t bits) {
   bits ^= bits >> 13;
   return static_cast<double>(static_cast<int32_t>(bits)) * 0x1p-31;
 }
-/// `value` off by at most `bound` of itself; what is exact in every implementation stays.
+/// `value` off by at most `bound`, of itself or in all; zeros, infinities and NaN stay what they are.
 inline double off_by_relative(double value, double bound, uint32_t bits) {
-  double moved = value + value * (bound * noise(bits));
-  return value - value == 0 ? moved : value;
+  return value * (1 + bound * noise(bits));
 }
 inline double off_by_absolute(double value, double bound, uint32_t bits) {
   double moved = value + bound * noise(bits);

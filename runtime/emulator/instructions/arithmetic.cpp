@@ -26,8 +26,8 @@ struct Sub {
   T operator()(T a, T b) const {
     return a - b;
   }
-  static uint64_t exact(double a, double b, const FloatFormat& f, Rounding r) {
-    return exact_add(a, -b, f, r);
+  static uint64_t exact(double a, double b, const FloatFormat& f, Rounding r, bool flush) {
+    return exact_add(a, -b, f, r, flush);
   }
 };
 struct Mul {
@@ -50,30 +50,32 @@ template <bool kFlush>
 float prepared(float value) {
   return kFlush ? flush(value) : value;
 }
+/// `exact` is the result before it was rounded, as far as a double can hold it.
 template <bool kFlush, bool kSaturate>
-float finished(float value) {
-  value = kFlush ? flush(value) : value;
+float finished(float value, double exact) {
+  value = kFlush ? flush_tiny(value, exact) : value;
   return kSaturate ? saturate(value) : canonical(value);
 }
 template <class Operation, bool kFlush, bool kSaturate>
 struct Single {
   float operator()(float a, float b) const {
-    return finished<kFlush, kSaturate>(Operation{}(prepared<kFlush>(a), prepared<kFlush>(b)));
+    a = prepared<kFlush>(a), b = prepared<kFlush>(b);
+    return finished<kFlush, kSaturate>(Operation{}(a, b), Operation{}(double{a}, double{b}));
   }
 };
 template <bool kFlush, bool kSaturate>
 struct SingleFma {
   float operator()(float a, float b, float c) const {
-    return finished<kFlush, kSaturate>(
-        std::fma(prepared<kFlush>(a), prepared<kFlush>(b), prepared<kFlush>(c)));
+    a = prepared<kFlush>(a), b = prepared<kFlush>(b), c = prepared<kFlush>(c);
+    return finished<kFlush, kSaturate>(std::fma(a, b, c), kFlush ? double{a} * b + c : 0);
   }
 };
 template <class Operation>
 struct Double {
-  double operator()(double a, double b) const { return canonical(Operation{}(a, b)); }
+  double operator()(double a, double b) const { return with_nan_of(Operation{}(a, b), a, b); }
 };
 struct DoubleFma {
-  double operator()(double a, double b, double c) const { return canonical(std::fma(a, b, c)); }
+  double operator()(double a, double b, double c) const { return with_nan_of(std::fma(a, b, c), a, b, c); }
 };
 
 // --- f32 and f64 in the other directions
@@ -83,16 +85,18 @@ template <class T, class Operation>
 struct Directed : FloatFormed {
   using FloatFormed::FloatFormed;
   T operator()(T a, T b) const {
-    return out(std::bit_cast<T>(
-        static_cast<BitsOf<T>>(Operation::exact(in(a), in(b), kFormatOf<T>, form.rounding))));
+    a = in(a), b = in(b);
+    uint64_t bits = Operation::exact(a, b, kFormatOf<T>, form.rounding, form.flush);
+    return out(with_nan_of(std::bit_cast<T>(static_cast<BitsOf<T>>(bits)), a, b));
   }
 };
 template <class T>
 struct DirectedFma : FloatFormed {
   using FloatFormed::FloatFormed;
   T operator()(T a, T b, T c) const {
-    return out(std::bit_cast<T>(
-        static_cast<BitsOf<T>>(exact_fma(in(a), in(b), in(c), kFormatOf<T>, form.rounding))));
+    a = in(a), b = in(b), c = in(c);
+    uint64_t bits = exact_fma(a, b, c, kFormatOf<T>, form.rounding, form.flush);
+    return out(with_nan_of(std::bit_cast<T>(static_cast<BitsOf<T>>(bits)), a, b, c));
   }
 };
 
@@ -129,7 +133,7 @@ T extreme(T a, T b, const FloatForm& form) {
   T signed_a = std::bit_cast<T>(std::bit_cast<Bits>(a) | sign),
     signed_b = std::bit_cast<T>(std::bit_cast<Bits>(b) | sign);
   bool a_nan = a != a, b_nan = b != b;
-  T nan = std::bit_cast<T>(static_cast<Bits>(kFormatOf<T>.nan));
+  T nan = with_nan_of(std::bit_cast<T>(static_cast<Bits>(kFormatOf<T>.nan)), a, b);
   T one = a_nan ? (b_nan ? nan : signed_b) : signed_a;
   return a_nan || b_nan ? (form.nan ? nan : one) : ordered;
 }
@@ -153,13 +157,14 @@ struct SmallExtreme : SmallFormed<T> {
   }
 };
 
-// --- signs
+// --- signs. The ISA leaves a NaN's bits open; these are an H200's
 template <class T, bool kAbsolute>
 T with_sign(T value) {
   if constexpr (sizeof(T) == 2) {
-    return {static_cast<uint16_t>(kAbsolute ? value.bits & 0x7fff : value.bits ^ 0x8000)};
+    auto bits = static_cast<uint16_t>(kAbsolute ? value.bits & 0x7fff : value.bits ^ 0x8000);
+    return {static_cast<uint16_t>((value.bits & 0x7fff) > kFormatOf<T>.top_exponent() ? 0x7fff : bits)};
   } else {
-    return kAbsolute ? std::fabs(value) : -value;
+    return value != value ? with_nan_of(value, value) : kAbsolute ? std::fabs(value) : -value;
   }
 }
 template <class T, bool kAbsolute>

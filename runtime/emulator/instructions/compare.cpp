@@ -279,7 +279,8 @@ void decode_setp(Decoder& d) {
   bool combines = form.combine != Combine::kNone;
   d.expect_operands(combines ? 4 : 3, combines ? 4 : 3);
   bool second = d.operand(0).kind == ptx::Operand::kPair;
-  if (ptx::is_packed(type) && !second) d.fail("a comparison of packed values writes p|q");
+  if (second && (type == Type::kF16 || type == Type::kBf16))
+    d.fail("a comparison of 16-bit floats writes p alone");
   d.write_predicate(second ? d.operand(0).elements[0] : d.operand(0));
   if (second)
     d.write_predicate(d.operand(0).elements[1]);
@@ -301,7 +302,7 @@ std::optional<uint32_t> truth(Type result, Type source) {
     case Type::kU32:
     case Type::kS32: return pair ? 0xffff : 0xffffffff;
     case Type::kF32: return half || pair ? std::nullopt : std::optional<uint32_t>(0x3f800000);
-    case Type::kF16: return pair ? std::nullopt : std::optional<uint32_t>(0x3c00);
+    case Type::kF16: return pair || source == Type::kBf16 ? std::nullopt : std::optional<uint32_t>(0x3c00);
     case Type::kBf16: return pair ? std::nullopt : std::optional<uint32_t>(0x3f80);
     case Type::kF16x2: return source == Type::kF16x2 ? std::optional<uint32_t>(0x3c00) : std::nullopt;
     case Type::kBf16x2: return source == Type::kBf16x2 ? std::optional<uint32_t>(0x3f80) : std::nullopt;

@@ -246,8 +246,7 @@ void decode_call(Decoder& decoder) {
   else if (call.function->name == "vprintf") {
     decoder.mark_global_atomics();  // one host thread: what blocks print comes in their order
     system_call(decoder, call, {8, 8}, run_vprintf);
-  }
-  else if (call.function->name == "__assertfail")
+  } else if (call.function->name == "__assertfail")
     system_call(decoder, call, {8, 8, 4, 8, 8}, run_assertfail);
   else
     decoder.fail("'" + call.function->name + "' is defined in no module",

@@ -161,39 +161,70 @@ uint64_t reformatted(double value, const ConvertForm& form) {
   if (form.saturate) value = value > 0 ? std::min(value, 1.0) : 0.0;
   if (form.relu && value <= 0) value = 0.0;
   if (form.finite && std::isinf(value)) return format.largest() | (value < 0 ? format.sign() : 0);
-  uint64_t bits = round(value, format, form.integral ? Rounding::kNearest : form.rounding);
+  bool flush = form.flush && format.mantissa_bits == kF32Format.mantissa_bits;
+  uint64_t bits = round(value, format, form.integral ? Rounding::kNearest : form.rounding, flush);
   if (form.finite && (bits & ~format.sign()) == format.top_exponent() && format.infinite) --bits;
   return bits;
+}
+/// What an H200 makes of a NaN: f64 keeps as much of it as there is and gives as much as there is room for, made quiet; bf16 is the
+/// upper half of its f32; all others, and whatever .ftz has been at, give the one NaN of the result's format.
+template <class From, class To>
+To converted_nan(From source, bool flushes) {
+  if constexpr (sizeof(To) == 8) {
+    double wide = flushes ? double{std::bit_cast<float>(0x7fffffffu)} : widened(source);
+    return with_nan_of(wide, wide);
+  } else if constexpr (sizeof(From) == 8) {
+    constexpr FloatFormat kFormat = kFormatOf<To>;
+    auto bits = std::bit_cast<uint64_t>(source);
+    uint64_t payload = bits >> (52 - kFormat.mantissa_bits) & (kFormat.sign() - 1);
+    uint64_t quiet = kFormat.top_exponent() | 1ull << (kFormat.mantissa_bits - 1);
+    return from_bits<To>(payload | quiet | (std::signbit(source) ? kFormat.sign() : 0));
+  } else if constexpr (std::is_same_v<From, Brain> && std::is_same_v<To, float>) {
+    return flushes ? canonical(to_float(source)) : to_float(source);
+  } else {
+    return from_bits<To>(kFormatOf<To>.nan);
+  }
 }
 template <class From, class To>
 struct FloatToFloat {
   explicit FloatToFloat(const Op& op) : form(form_of(op)) {}
   ConvertForm form;
   To operator()(From source) const {
-    auto result = from_bits<To>(reformatted(widened(form.flush ? flushed(source) : source), form));
-    return form.flush ? flushed(result) : result;
+    double value = widened(form.flush ? flushed(source) : source);
+    if (value != value && !form.saturate) return converted_nan<From, To>(source, form.flush);
+    return from_bits<To>(reformatted(value, form));
   }
 };
 /// To nearest, without modifiers.
 template <class From, class To>
 struct FloatToFloatNearest {
   To operator()(From source) const {
-    if constexpr (sizeof(To) == 2)
-      return from_float<To>(to_float(source));
-    else if constexpr (sizeof(From) == 2)
-      return static_cast<To>(canonical(to_float(source)));
-    else if constexpr (sizeof(To) == 4)
-      return canonical(static_cast<To>(source));
-    else
-      return source;
+    if constexpr (sizeof(From) == 8 && sizeof(To) == 2) {
+      uint64_t bits = round(source, kFormatOf<To>, Rounding::kNearest);
+      return source != source ? converted_nan<From, To>(source, false) : from_bits<To>(bits);
+    } else if constexpr (sizeof(From) == 8) {
+      return source != source ? converted_nan<From, To>(source, false) : static_cast<To>(source);
+    } else {
+      float value = to_float(source);
+      if constexpr (sizeof(To) == 2)
+        return from_float<To>(value);
+      else if constexpr (sizeof(To) == 8 || std::is_same_v<From, Brain>)
+        return value;
+      else
+        return canonical(value);
+    }
   }
 };
+/// NaN too goes through .rna as if it were a number (on an H200).
 struct ToTf32 {
   explicit ToTf32(const Op& op) : form(form_of(op)) {}
   ConvertForm form;
   uint32_t operator()(float source) const {
-    if (source != source) return 0x7fffffff;
-    return static_cast<uint32_t>(reformatted(source, form)) << 13;
+    if (form.rounding != Rounding::kAway) return static_cast<uint32_t>(reformatted(source, form)) << 13;
+    auto bits = std::bit_cast<uint32_t>(source);
+    uint32_t rounded = std::min((bits & 0x7fffffff) + 0x1000, 0x7fffffffu) & 0xffffe000;
+    if (form.finite && rounded >= 0x7f800000) rounded -= 0x2000;
+    return rounded | (bits & 0x80000000);
   }
 };
 
@@ -383,7 +414,8 @@ void accept_float_rounding(Decoder& d, Type to, Type from, ConvertForm& form) {
     if (!rounding && ptx::bits(to) < ptx::bits(from)) d.fail("a rounding is missing: .rn, .rz, .rm or .rp");
     form.rounding = rounding.value_or(Rounding::kNearest);
   }
-  form.flush = accept_flush(d, to, from);
+  // To f16 an H200 does not flush, though the ISA says that .ftz does; only .rm and .rp can tell.
+  form.flush = accept_flush(d, to, from) && to != Type::kF16;
   form.saturate = !brain && d.accept("sat");
 }
 void decode_float_to_float(Decoder& d, Type to, Type from) {
@@ -403,8 +435,6 @@ void decode_float_to_float(Decoder& d, Type to, Type from) {
   read_float(d, 1, from);
   bool plain = form.rounding == Rounding::kNearest && !form.integral && !form.flush && !form.saturate &&
                !form.relu && !form.finite;
-  // Twice rounded, f64 to 16 bits would be wrong.
-  if (from == Type::kF64 && ptx::bits(to) == 16) plain = false;
   d.emit(plain ? float_to_float<FloatToFloatNearest>(to, from) : float_to_float<FloatToFloat>(to, from),
          OpClass::kConvert);
 }

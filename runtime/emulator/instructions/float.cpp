@@ -56,11 +56,20 @@ struct Approximate {
       return canonical(out(static_cast<float>(y)));
     }
   };
-  /// In f16 or bf16, whose rounding hides what an f32 unit is off by.
+  /// In f16 or bf16: off by half a unit in the last place at most, before the rounding takes another half.
   template <class T>
-  struct Small : SmallFormed<T> {
-    using SmallFormed<T>::SmallFormed;
-    T operator()(T x) const { return this->out(to_float_odd(Function::of(this->in(x)))); }
+  struct Small {
+    template <bool kNoisy>
+    struct F : SmallFormed<T> {
+      using SmallFormed<T>::SmallFormed;
+      T operator()(T x) const {
+        double y = Function::of(this->in(x));
+        if (kNoisy) y = off_by_relative(y, std::ldexp(0.5, -kFormatOf<T>.mantissa_bits - 1), x.bits);
+        return this->out(to_float_odd(y));
+      }
+    };
+    template <bool kNoisy>
+    using Pair = Packed1<T, F<kNoisy>>;
   };
 };
 
@@ -68,12 +77,12 @@ struct Approximate {
 template <class T>
 struct RoundedReciprocal : FloatFormed {
   using FloatFormed::FloatFormed;
-  T operator()(T x) const { return canonical(out(1 / in(x))); }
+  T operator()(T x) const { return with_nan_of(out(1 / in(x)), x); }
 };
 template <class T>
 struct RoundedRoot : FloatFormed {
   using FloatFormed::FloatFormed;
-  T operator()(T x) const { return canonical(out(std::sqrt(in(x)))); }
+  T operator()(T x) const { return with_nan_of(out(std::sqrt(in(x))), x); }
 };
 template <class T>
 T of_bits(uint64_t bits) {
@@ -85,12 +94,18 @@ T of_bits(uint64_t bits) {
 template <class T>
 struct DirectedReciprocal : FloatFormed {
   using FloatFormed::FloatFormed;
-  T operator()(T x) const { return out(of_bits<T>(exact_div(1, in(x), kFormatOf<T>, form.rounding))); }
+  T operator()(T x) const {
+    x = in(x);
+    return out(with_nan_of(of_bits<T>(exact_div(1, x, kFormatOf<T>, form.rounding, form.flush)), x));
+  }
 };
 template <class T>
 struct DirectedRoot : FloatFormed {
   using FloatFormed::FloatFormed;
-  T operator()(T x) const { return out(of_bits<T>(exact_sqrt(in(x), kFormatOf<T>, form.rounding))); }
+  T operator()(T x) const {
+    x = in(x);
+    return out(with_nan_of(of_bits<T>(exact_sqrt(x, kFormatOf<T>, form.rounding, form.flush)), x));
+  }
 };
 
 // --- f64, from and to the upper words alone
@@ -162,14 +177,14 @@ void decode_approximate(Decoder& d) {
 
 template <class Function>
 Handler small_handler(Type type) {
-  using Half16 = typename Approximate<Function>::template Small<Half>;
-  using Brain16 = typename Approximate<Function>::template Small<Brain>;
+  using OnHalf = typename Approximate<Function>::template Small<Half>;
+  using OnBrain = typename Approximate<Function>::template Small<Brain>;
   switch (type) {
     case Type::kF32: return approximate<Function>();
-    case Type::kF16: return each_lane<Half16>();
-    case Type::kBf16: return each_lane<Brain16>();
-    case Type::kF16x2: return each_lane<Packed1<Half, Half16>>();
-    case Type::kBf16x2: return each_lane<Packed1<Brain, Brain16>>();
+    case Type::kF16: return each_lane_approximately<OnHalf::template F>();
+    case Type::kBf16: return each_lane_approximately<OnBrain::template F>();
+    case Type::kF16x2: return each_lane_approximately<OnHalf::template Pair>();
+    case Type::kBf16x2: return each_lane_approximately<OnBrain::template Pair>();
     default: return nullptr;
   }
 }

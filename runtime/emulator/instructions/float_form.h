@@ -41,7 +41,7 @@ struct SmallFormed {
   T out(float value) const {
     value = form.saturate ? saturate(value) : form.relu ? relu(value) : value;
     T rounded = from_float<T>(value);
-    return form.flush ? flush(rounded) : rounded;
+    return form.flush ? flush_tiny(rounded, value) : rounded;
   }
 };
 

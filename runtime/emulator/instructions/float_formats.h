@@ -122,7 +122,13 @@ inline Brain from_double<Brain>(double value) {
 
 // --- modifiers
 inline float canonical(float value) { return value != value ? std::bit_cast<float>(0x7fffffffu) : value; }
-inline double canonical(double value) { return value; }
+/// A NaN result in terms of its operands: f32 has but one; f64 hands on the first of them, made quiet.
+inline float with_nan_of(float result, float, float = 0, float = 0) { return canonical(result); }
+inline double with_nan_of(double result, double a, double b = 0, double c = 0) {
+  double nan = a != a ? a : b != b ? b : c;
+  uint64_t bits = nan != nan ? std::bit_cast<uint64_t>(nan) | 0x8000000000000 : kF64Format.nan;
+  return result != result ? std::bit_cast<double>(bits) : result;
+}
 /// .ftz: subnormal to a zero of its sign.
 inline float flush(float value) {
   auto bits = std::bit_cast<uint32_t>(value);
@@ -133,6 +139,19 @@ inline Half flush(Half value) {
 }
 inline Brain flush(Brain value) {
   return {static_cast<uint16_t>((value.bits & 0x7f80) == 0 ? value.bits & 0x8000 : value.bits)};
+}
+/// .ftz of a result: what is less than the least normal value when it is rounded to 24 bits, though the wider step of the subnormals
+/// may have made it that value.
+inline float flush_tiny(float rounded, double exact) {
+  return std::fabs(exact) < 0x1p-126 - 0x1p-151 ? std::copysign(0.0f, rounded) : rounded;
+}
+inline Half flush_tiny(Half rounded, float exact) {
+  return {
+      static_cast<uint16_t>(std::fabs(exact) < 0x1p-14f - 0x1p-26f ? rounded.bits & 0x8000 : rounded.bits)};
+}
+inline Brain flush_tiny(Brain rounded, float exact) {
+  return {
+      static_cast<uint16_t>(std::fabs(exact) < 0x1p-126f - 0x1p-135f ? rounded.bits & 0x8000 : rounded.bits)};
 }
 /// .sat: into [0, 1], NaN to +0.
 inline float saturate(float value) { return value > 0 ? (value < 1 ? value : 1.0f) : 0.0f; }

@@ -47,15 +47,17 @@ uint64_t infinity(bool negative, const FloatFormat& format) {
 uint64_t zero(bool negative, const FloatFormat& format) { return negative ? format.sign() : 0; }
 
 /// Of two numbers that are no zeros; the sum may be one.
-uint64_t round_sum(Exact a, Exact b, const FloatFormat& format, Rounding rounding) {
+uint64_t round_sum(Exact a, Exact b, const FloatFormat& format, Rounding rounding, bool flush) {
   a = normalised(a);
   b = normalised(b);
   if (a.exponent < b.exponent) std::swap(a, b);
   Wide low = shift_right_jam(b.significand, a.exponent - b.exponent);
-  if (a.negative == b.negative) return round({a.negative, a.exponent, a.significand + low}, format, rounding);
+  if (a.negative == b.negative)
+    return round({a.negative, a.exponent, a.significand + low}, format, rounding, flush);
   if (a.significand == low) return zero(rounding == Rounding::kDown, format);
-  if (a.significand > low) return round({a.negative, a.exponent, a.significand - low}, format, rounding);
-  return round({b.negative, a.exponent, low - a.significand}, format, rounding);
+  if (a.significand > low)
+    return round({a.negative, a.exponent, a.significand - low}, format, rounding, flush);
+  return round({b.negative, a.exponent, low - a.significand}, format, rounding, flush);
 }
 
 /// Whether the part of a significand below `shift` makes its upper part one larger.
@@ -80,9 +82,20 @@ bool overflows(bool negative, Rounding rounding) {
   return rounding != Rounding::kUp || !negative;
 }
 
+/// Whether a value, rounded to the format's precision as if exponents had no end, is below the least normal one.
+bool is_tiny(const Exact& value, const FloatFormat& format, Rounding rounding) {
+  int top = top_bit(value.significand), below = 1 - format.bias() - (value.exponent + top);
+  if (below != 1) return below > 1;
+  int shift = top - format.mantissa_bits;
+  Wide kept = shift >= 0 ? value.significand >> shift : value.significand << -shift;
+  bool all_ones = kept == (Wide{1} << (format.mantissa_bits + 1)) - 1;
+  return !all_ones || !rounds_up(value, shift, true, rounding);
+}
+
 }  // namespace
 
-uint64_t round(const Exact& value, const FloatFormat& format, Rounding rounding) {
+uint64_t round(const Exact& value, const FloatFormat& format, Rounding rounding, bool flush) {
+  if (flush && is_tiny(value, format, rounding)) return zero(value.negative, format);
   int smallest = 1 - format.bias();
   int exponent = value.exponent + top_bit(value.significand);
   int shift = std::max(exponent, smallest) - format.mantissa_bits - value.exponent;
@@ -106,14 +119,14 @@ uint64_t round_integer(uint64_t magnitude, bool negative, const FloatFormat& for
   return magnitude == 0 ? 0 : round(Exact{negative, 0, magnitude}, format, rounding);
 }
 
-uint64_t round(double value, const FloatFormat& format, Rounding rounding) {
+uint64_t round(double value, const FloatFormat& format, Rounding rounding, bool flush) {
   if (std::isnan(value)) return format.nan;
   if (std::isinf(value)) return infinity(value < 0, format);
   if (value == 0) return zero(std::signbit(value), format);
-  return round(unpack(value), format, rounding);
+  return round(unpack(value), format, rounding, flush);
 }
 
-uint64_t exact_fma(double a, double b, double c, const FloatFormat& format, Rounding rounding) {
+uint64_t exact_fma(double a, double b, double c, const FloatFormat& format, Rounding rounding, bool flush) {
   bool negative = std::signbit(a) != std::signbit(b);
   if (std::isnan(a) || std::isnan(b) || std::isnan(c)) return format.nan;
   if (std::isinf(a) || std::isinf(b)) {
@@ -122,23 +135,24 @@ uint64_t exact_fma(double a, double b, double c, const FloatFormat& format, Roun
   }
   if (std::isinf(c)) return infinity(c < 0, format);
   if (a == 0 || b == 0) {
-    if (c != 0) return round(c, format, rounding);
+    if (c != 0) return round(unpack(c), format, rounding, flush);
     return zero(negative == std::signbit(c) ? negative : rounding == Rounding::kDown, format);
   }
   Exact x = unpack(a), y = unpack(b);
   Exact product{negative, x.exponent + y.exponent, x.significand * y.significand};
-  return c == 0 ? round(product, format, rounding) : round_sum(product, unpack(c), format, rounding);
+  return c == 0 ? round(product, format, rounding, flush)
+                : round_sum(product, unpack(c), format, rounding, flush);
 }
 
-uint64_t exact_add(double a, double b, const FloatFormat& format, Rounding rounding) {
-  return exact_fma(a, 1, b, format, rounding);
+uint64_t exact_add(double a, double b, const FloatFormat& format, Rounding rounding, bool flush) {
+  return exact_fma(a, 1, b, format, rounding, flush);
 }
 
-uint64_t exact_mul(double a, double b, const FloatFormat& format, Rounding rounding) {
-  return exact_fma(a, b, std::signbit(a) != std::signbit(b) ? -0.0 : 0.0, format, rounding);
+uint64_t exact_mul(double a, double b, const FloatFormat& format, Rounding rounding, bool flush) {
+  return exact_fma(a, b, std::signbit(a) != std::signbit(b) ? -0.0 : 0.0, format, rounding, flush);
 }
 
-uint64_t exact_div(double a, double b, const FloatFormat& format, Rounding rounding) {
+uint64_t exact_div(double a, double b, const FloatFormat& format, Rounding rounding, bool flush) {
   bool negative = std::signbit(a) != std::signbit(b);
   if (std::isnan(a) || std::isnan(b) || (a == 0 && b == 0) || (std::isinf(a) && std::isinf(b)))
     return format.nan;
@@ -146,10 +160,10 @@ uint64_t exact_div(double a, double b, const FloatFormat& format, Rounding round
   if (a == 0 || std::isinf(b)) return zero(negative, format);
   Exact x = normalised(unpack(a)), y = unpack(b);
   Wide quotient = x.significand / y.significand, rest = x.significand % y.significand;
-  return round(Exact{negative, x.exponent - y.exponent, quotient | (rest != 0)}, format, rounding);
+  return round(Exact{negative, x.exponent - y.exponent, quotient | (rest != 0)}, format, rounding, flush);
 }
 
-uint64_t exact_sqrt(double a, const FloatFormat& format, Rounding rounding) {
+uint64_t exact_sqrt(double a, const FloatFormat& format, Rounding rounding, bool flush) {
   if (std::isnan(a) || a < 0) return format.nan;
   if (a == 0) return zero(std::signbit(a), format);
   if (std::isinf(a)) return infinity(false, format);
@@ -162,7 +176,7 @@ uint64_t exact_sqrt(double a, const FloatFormat& format, Rounding rounding) {
     rest -= step;
     root |= Wide{1} << bit;
   }
-  return round(Exact{false, x.exponent / 2 - 1, root << 1 | (rest != 0)}, format, rounding);
+  return round(Exact{false, x.exponent / 2 - 1, root << 1 | (rest != 0)}, format, rounding, flush);
 }
 
 double widen(uint64_t bits, const FloatFormat& format) {

@@ -41,19 +41,22 @@ struct Exact {
   unsigned __int128 significand;
 };
 /// The nearest value of the format in that direction; overflow gives infinity or the largest value, as the direction has
-/// it, and the largest always where the format has no infinity.
-uint64_t round(const Exact& value, const FloatFormat& format, Rounding rounding);
+/// it, and the largest always where the format has no infinity. `flush`: what is less than the least normal value when it is
+/// rounded to the format's precision becomes a zero of its sign, also where the step of the subnormals would have made it that
+/// value (as an H200 does).
+uint64_t round(const Exact& value, const FloatFormat& format, Rounding rounding, bool flush = false);
 /// Of an integer, zero too.
 uint64_t round_integer(uint64_t magnitude, bool negative, const FloatFormat& format, Rounding rounding);
 /// Of a double: zeros and infinities keep their sign, NaN becomes the format's.
-uint64_t round(double value, const FloatFormat& format, Rounding rounding);
+uint64_t round(double value, const FloatFormat& format, Rounding rounding, bool flush = false);
 
 /// The IEEE operations with one rounding of the exact result. Where a NaN goes in or comes out: the format's.
-uint64_t exact_fma(double a, double b, double c, const FloatFormat& format, Rounding rounding);
-uint64_t exact_add(double a, double b, const FloatFormat& format, Rounding rounding);
-uint64_t exact_mul(double a, double b, const FloatFormat& format, Rounding rounding);
-uint64_t exact_div(double a, double b, const FloatFormat& format, Rounding rounding);
-uint64_t exact_sqrt(double a, const FloatFormat& format, Rounding rounding);
+uint64_t exact_fma(double a, double b, double c, const FloatFormat& format, Rounding rounding,
+                   bool flush = false);
+uint64_t exact_add(double a, double b, const FloatFormat& format, Rounding rounding, bool flush = false);
+uint64_t exact_mul(double a, double b, const FloatFormat& format, Rounding rounding, bool flush = false);
+uint64_t exact_div(double a, double b, const FloatFormat& format, Rounding rounding, bool flush = false);
+uint64_t exact_sqrt(double a, const FloatFormat& format, Rounding rounding, bool flush = false);
 
 /// A value of the format as a double; a NaN becomes a quiet NaN.
 double widen(uint64_t bits, const FloatFormat& format);

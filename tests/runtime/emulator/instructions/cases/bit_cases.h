@@ -148,7 +148,7 @@ inline Cases field_cases() {
       std::string type = kind + digits;
       cases.push_back({"bfe." + type + " $d, $a, $b, $c;",
                        {"b" + digits},
-                       {type, "small", "small"},
+                       {type, "field", "field"},
                        [=](const Inputs& in) {
                          int64_t position = in[1] & 255, length = in[2] & 255;
                          bool sign = kind == 's' && length != 0 &&
@@ -175,7 +175,7 @@ inline Cases field_cases() {
     }
     cases.push_back({"bfi.b" + digits + " $d, $a, $b, $c, $f;",
                      {"b" + digits},
-                     {"u" + digits, "u" + digits, "small", "small"},
+                     {"u" + digits, "u" + digits, "field", "field"},
                      [=](const Inputs& in) {
                        int64_t position = in[2] & 255, length = in[3] & 255;
                        return Outputs{bits_where(width,

@@ -18,6 +18,7 @@ using Outputs = std::array<uint64_t, 2>;
 /// How far an approximation may be off.
 struct Bound {
   double relative = 0, absolute = 0;
+  bool units = false;  ///< of 16-bit results: one unit in the last place
 };
 
 /// `text` holds $d, $e for results and $a, $b, $c, $f for sources: "add.s32 $d, $a, $b;".
@@ -30,12 +31,12 @@ struct InstructionCase {
   /// Of an approximation to f32: the real value, in place of `expected`.
   std::function<long double(const Inputs&)> real = nullptr;
   Bound bound = {};
-  bool operator<(const InstructionCase& other) const { return text < other.text; }
+  bool flushes = false;  ///< what `real` says of the subnormal becomes zero
 };
 using Cases = std::vector<InstructionCase>;
 
 inline int width_of(const std::string& type) {
-  if (type == "pred" || type == "shift" || type == "small") return 32;
+  if (type == "pred" || type == "shift" || type == "small" || type == "field" || type == "angle") return 32;
   if (type.ends_with("e4m3x2") || type.ends_with("e5m2x2")) return 16;
   if (type.ends_with("x2")) return 32;
   int digits = 0;
@@ -52,7 +53,7 @@ inline const std::vector<uint64_t>& edges(const std::string& type) {
       0xc0200000, 0x40490fdb, 0x4b000001, 0xcb000001, 0x4effffff, 0x4f000000, 0xcf000000, 0x4f800000,
       0x5f000000, 0xdf000000, 0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001,
       0x7f800001, 0x7e800000, 0x7f000001, 0x33800000, 0x477fe000, 0x477ff000, 0x43e00000, 0x43e80000,
-      0x3f801000, 0x3f808000, 0x42ff0000, 0x437f8000};
+      0x7fffffff, 0xffffffff, 0x3f801000, 0x3f808000, 0x42ff0000, 0x437f8000};
   static const std::vector<uint64_t> f64 = {0,
                                             0x8000000000000000,
                                             1,
@@ -87,10 +88,10 @@ inline const std::vector<uint64_t>& edges(const std::string& type) {
                                             0x40effc0000000000};
   static const std::vector<uint64_t> f16 = {0,      0x8000, 1,      0x8001, 0x03ff, 0x0400, 0x8400, 0x3c00,
                                             0xbc00, 0x3c01, 0x3bff, 0x3800, 0x3e00, 0x4100, 0xc100, 0x7bff,
-                                            0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfe01, 0x5800};
+                                            0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfe01, 0x7d01, 0x5800};
   static const std::vector<uint64_t> bf16 = {0,      0x8000, 1,      0x8001, 0x007f, 0x0080, 0x8080, 0x3f80,
                                              0xbf80, 0x3f81, 0x3f7f, 0x3f00, 0x3fc0, 0x4020, 0xc020, 0x7f7f,
-                                             0xff7f, 0x7f80, 0xff80, 0x7fc0, 0xffc1, 0x4300};
+                                             0xff7f, 0x7f80, 0xff80, 0x7fc0, 0xffc1, 0x7f81, 0x4300};
   static const std::vector<uint64_t> integers = {0,
                                                  1,
                                                  2,
@@ -119,7 +120,13 @@ inline const std::vector<uint64_t>& edges(const std::string& type) {
   static const std::vector<uint64_t> small = {0,  1,  2,  3,  4,  7,  8,  15,  16,  17,  24,
                                               31, 32, 33, 40, 63, 64, 65, 127, 255, 256, 0xffffffff};
   static const std::vector<uint64_t> predicates = {0, 1};
+  static const std::vector<uint64_t> fields = {0,  1,  2,  3,  4,  7,  8,  15, 16,  17,
+                                               24, 31, 32, 33, 40, 63, 64, 65, 127, 255};
+  static const std::vector<uint64_t> angles = {0,          0x80000000, 1,          0x3f800000, 0xbf800000,
+                                               0x3fc90fdb, 0x40490fdb, 0xc0490fdb, 0x7f800000, 0x7fc00000};
   if (type == "pred") return predicates;
+  if (type == "field") return fields;
+  if (type == "angle") return angles;
   if (type == "shift" || type == "small") return small;
   if (type.starts_with("f16")) return f16;
   if (type.starts_with("bf16")) return bf16;
@@ -130,7 +137,8 @@ inline const std::vector<uint64_t>& edges(const std::string& type) {
 inline uint64_t random_value(const std::string& type, std::mt19937_64& random) {
   uint64_t bits = random();
   if (type == "pred") return bits & 1;
-  if (type == "shift" || type == "small") return bits % 72;
+  if (type == "shift" || type == "small" || type == "field") return bits % 72;
+  if (type == "angle") return (bits & 0x807fffff) | (100 + (bits >> 40) % 29) << 23;  // below 4
   if (type == "f32" && bits >> 60 != 0) bits = (bits & 0x807fffff) | (112 + (bits >> 40) % 32) << 23;
   if (type == "f64" && bits >> 60 != 0) bits = (bits & 0x800fffffffffffff) | (1008 + (random() % 32)) << 52;
   int width = width_of(type);
