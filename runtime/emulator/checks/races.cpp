@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "runtime/emulator/checks/flag_order.h"
+
 namespace tenon::emulator {
 namespace {
 
@@ -40,9 +42,10 @@ uint8_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
 /// A clock is two arrays: what happened before, and of that, which generic writes the async proxy sees.
 struct RaceDetector::State {
   int agents = 0;
-  std::vector<VectorClock> clocks;             // by agent
-  std::vector<std::vector<Granule>> granules;  // by block
-  std::vector<Epoch> many;                     // rows of `agents`
+  std::vector<VectorClock> clocks;                    // by agent
+  std::vector<std::vector<Granule>> granules;         // by block
+  std::vector<Epoch> many;                            // rows of `agents`
+  FlagOrder<RaceDetector, Agent, VectorClock> flags;  // locations: the block above, the address below
 
   uint32_t now(Agent agent) const { return clocks[agent][agent]; }
   bool before(const Epoch& epoch, Agent agent) const { return epoch.clock <= clocks[agent][epoch.agent]; }
@@ -90,7 +93,7 @@ bool RaceDetector::State::after_reads(const Granule& granule, const Epoch& epoch
                                       Race& race) {
   auto ordered = [&](const Epoch& read) {
     if (read.agent == kNobody || read.agent == epoch.agent || !(read.bytes & epoch.bytes)) return true;
-    if (before(read, epoch.agent)) return true;
+    if ((read.atomic && epoch.atomic) || before(read, epoch.agent)) return true;
     fill(race, Race::kReadWrite, read, epoch, address);
     return false;
   };
@@ -108,8 +111,10 @@ void RaceDetector::State::note_read(Granule& granule, const Epoch& epoch) {
       before(granule.read, epoch.agent)) {
     bool same = granule.read.agent == epoch.agent && granule.read.clock == epoch.clock;
     uint8_t bytes = epoch.bytes | (same ? granule.read.bytes : 0);
+    bool atomic = epoch.atomic && (!same || granule.read.atomic);
     granule.read = epoch;
     granule.read.bytes = bytes;
+    granule.read.atomic = atomic;
     return;
   }
   if (granule.many < 0) {
@@ -141,20 +146,21 @@ void RaceDetector::reset() {
     for (Agent other = 0; other < s.agents; ++other)
       s.clocks[agent][other] = s.clocks[agent][s.agents + other] = s.now(other);
   for (Agent agent = 0; agent < s.agents; ++agent) s.tick(agent);
+  s.flags.clear();
 }
 
 bool RaceDetector::read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
-                        Race& race) {
+                        Race& race, bool strong) {
   State& s = *state_;
-  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane),
-              0xf,          async};
+  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane), 0xf,
+              async,        strong};
   const uint32_t end = address + bytes;
   bool clean = true;
   for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
     Granule& granule = s.granules[block][g];
     epoch.bytes = bytes_within(g, address, end);
     const Epoch& last = granule.read;
-    if (!granule.many_used && last.agent == agent && last.clock == epoch.clock &&
+    if (!granule.many_used && last.agent == agent && last.clock == epoch.clock && last.atomic == strong &&
         !(epoch.bytes & ~last.bytes))
       continue;  // seen in this step, and nothing wrote since
     if (clean) clean = s.after_write(granule, epoch, Race::kWriteRead, std::max(address, g * kGranule), race);
@@ -234,6 +240,16 @@ void RaceDetector::issue(Agent engine, Agent issuer) {
   join(state_->clocks[engine], state_->clocks[issuer]);
   state_->tick(issuer);
   state_->tick(engine);
+}
+
+void RaceDetector::fence(Agent agent) { state_->flags.fence(*this, agent); }
+
+void RaceDetector::strong_write(Agent agent, int block, uint32_t address, bool releases, bool combines) {
+  state_->flags.write(*this, agent, static_cast<uint64_t>(block) << 32 | address, releases, combines);
+}
+
+void RaceDetector::strong_read(Agent agent, int block, uint32_t address, bool acquires) {
+  state_->flags.read(*this, agent, static_cast<uint64_t>(block) << 32 | address, acquires);
 }
 
 void RaceDetector::fence_proxy(Agent agent) {

@@ -47,7 +47,8 @@ class RaceDetector {
 
   /// An access to block `block`'s shared memory at `address` (relative to kSharedBase). True: no race; otherwise `race`
   /// says which. `async` : through the async proxy. Atomics are ordered among themselves and race with plain accesses.
-  bool read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site, Race& race);
+  bool read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site, Race& race,
+            bool strong = false);  ///< strong: .volatile, .relaxed and above: as atomics are
   bool write(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site, Race& race);
   bool atomic(Agent agent, int block, uint32_t address, uint32_t bytes, RaceSite site, Race& race);
 
@@ -60,6 +61,10 @@ class RaceDetector {
   void barrier(const std::vector<Agent>& agents);
   /// An engine starts work that an agent issued: the engine goes on after the issuer's program order so far.
   void issue(Agent engine, Agent issuer);
+  /// Order through flags: membar or fence of any scope, strong writes (`combines`: atomics) and strong reads.
+  void fence(Agent agent);
+  void strong_write(Agent agent, int block, uint32_t address, bool releases, bool combines);
+  void strong_read(Agent agent, int block, uint32_t address, bool acquires);
   /// fence.proxy.async: generic writes that happened before the fence are visible to the async proxy in what follows it.
   void fence_proxy(Agent agent);
 

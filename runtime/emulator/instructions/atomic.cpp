@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "runtime/emulator/instructions/atomic_updates.h"
-#include "runtime/emulator/instructions/lane_addresses.h"
 #include "runtime/emulator/instructions/memory_modifiers.h"
+#include "runtime/emulator/instructions/memory_order.h"
 #include "runtime/emulator/instructions/polling.h"
 #include "runtime/emulator/instructions/tables.h"
 
@@ -17,6 +17,7 @@ constexpr int kFirst = 2;  // of the words after the address
 
 struct AtomicForm {
   MemoryPlace place;
+  MemoryOrder order;
   Update update = nullptr, update_global = nullptr;
   int elements = 1, bytes = 0;  ///< bytes: of one element
   bool returns = false, compares = false, combines = true;
@@ -82,6 +83,7 @@ Outcome run_atomic(Warp& warp, const Op& op, LaneMask active) {
   access.cluster = form.place.cluster;
   access.returns = form.returns;
   access.combines = form.combines;
+  access.device_scope = form.order.device_scope;
   LaneBytes at;
   if (known != 0)
     access_lanes(access, known, form.place.space, addresses, form.bytes * form.elements,
@@ -98,6 +100,8 @@ Outcome run_atomic(Warp& warp, const Op& op, LaneMask active) {
   if (form.returns)
     for (int e = 0; e < form.elements; ++e)
       warp.set_poison(op.words[kFirst + e], active, (active & ~at.lanes) | at.uninitialised);
+  order_reads(warp, form.place, addresses, at.lanes, form.order);
+  order_writes(warp, form.place, addresses, at.lanes, form.order, true);
   if (changed) warp.block().residency().progress();
   // A lock that stays taken: whoever holds it should run.
   if (!sight.again(warp, op) || changed) return Outcome::kNext;
@@ -110,8 +114,8 @@ Outcome run_atomic(Warp& warp, const Op& op, LaneMask active) {
 // --- Decoding
 
 void decode_order(Decoder& decoder, AtomicForm& form) {
-  decoder.accept_any({"relaxed", "acquire", "release", "acq_rel"});
-  decoder.accept_any({"cta", "cluster", "gpu", "sys"});
+  const llvm::StringRef semantics = decoder.accept_any({"relaxed", "acquire", "release", "acq_rel"});
+  form.order.set(semantics, decoder.accept_any({"cta", "cluster", "gpu", "sys"}));
   form.place = decode_space(decoder);
   if (form.place.space != ptx::Space::kGlobal && form.place.space != ptx::Space::kShared &&
       form.place.space != ptx::Space::kGeneric)
@@ -179,7 +183,13 @@ void decode_red(Decoder& decoder) { decode(decoder, false); }
 
 // --- Fences
 
-Outcome run_fence(Warp&, const Op&, LaneMask) { return Outcome::kNext; }
+Outcome run_nothing(Warp&, const Op&, LaneMask) { return Outcome::kNext; }
+
+template <bool device_scope>
+Outcome run_fence(Warp& warp, const Op&, LaneMask) {
+  order_fence(warp, device_scope);
+  return Outcome::kNext;
+}
 
 /// Generic writes to shared memory become visible to the async proxy.
 Outcome run_proxy_fence(Warp& warp, const Op&, LaneMask) {
@@ -198,24 +208,24 @@ Handler decode_proxy(Decoder& decoder) {
       decoder.address(decoder.operand(0), ptx::Space::kGeneric);
       decoder.immediate(decoder.operand(1), 128, 128);
     }
-    return run_fence;
+    return run_nothing;
   }
   decoder.expect_operands(0, 0);
   if (decoder.accept("async::generic")) {
     const bool acquire = decoder.expect_any({"acquire", "release"}) == "acquire";
     decoder.expect_any({acquire ? "sync_restrict::shared::cluster" : "sync_restrict::shared::cta"});
     decoder.expect_any({"cluster"});
-    return run_fence;
+    return run_nothing;
   }
-  if (decoder.accept("alias")) return run_fence;
+  if (decoder.accept("alias")) return run_nothing;
   decoder.expect_any({"async"});
   const bool global = decoder.accept("global");
   if (!global) decoder.accept_any({"shared::cta", "shared::cluster"});
-  return global ? run_fence : run_proxy_fence;
+  return global ? run_nothing : run_proxy_fence;
 }
 
 void decode_fence(Decoder& decoder) {
-  Handler handler = run_fence;
+  Handler handler = run_nothing;
   if (decoder.accept("proxy")) {
     handler = decode_proxy(decoder);
   } else {
@@ -225,7 +235,8 @@ void decode_fence(Decoder& decoder) {
     if (initialised && order != "release") decoder.fail("fence.mbarrier_init is .release.cluster");
     if (order == "acquire" || order == "release")
       decoder.accept_any({"sync_restrict::shared::cluster", "sync_restrict::shared::cta"});
-    decoder.expect_any({"cta", "cluster", "gpu", "sys"});
+    const bool block_scope = decoder.expect_any({"cta", "cluster", "gpu", "sys"}) == "cta";
+    if (!initialised) handler = block_scope ? run_fence<false> : run_fence<true>;
   }
   decoder.emit(handler, OpClass::kSync);
 }
@@ -236,8 +247,8 @@ void decode_membar(Decoder& decoder) {
     decoder.emit(decode_proxy(decoder), OpClass::kSync);
     return;
   }
-  decoder.expect_any({"cta", "gl", "sys"});
-  decoder.emit(run_fence, OpClass::kSync);
+  const bool block_scope = decoder.expect_any({"cta", "gl", "sys"}) == "cta";
+  decoder.emit(block_scope ? run_fence<false> : run_fence<true>, OpClass::kSync);
 }
 
 }  // namespace

@@ -164,6 +164,11 @@ struct ClusterForm {
   bool aligned = false, relaxed = false;
 };
 
+/// To global memory's detector a cluster's barrier is a flag of the cluster's first block, at no address.
+uint64_t cluster_flag(const Block& block) {
+  return 1ull << 63 | static_cast<uint64_t>(block.residency().peer(block, 0)->number());
+}
+
 Outcome run_cluster_arrive(Warp& warp, const Op& op, LaneMask active) {
   const auto& form = *static_cast<const ClusterForm*>(op.form);
   if (form.aligned && !warp.converge(op, active, warp.live())) return Outcome::kRetry;
@@ -177,6 +182,8 @@ Outcome run_cluster_arrive(Warp& warp, const Op& op, LaneMask active) {
   if (races && !form.relaxed)
     RaceDetector::join(residency.cluster_barrier(block).arriving,
                        races->release(races->agents().warp(block.rank(), warp.index())));
+  if (GlobalRaces* global = residency.launch().global_races.get(); global && !form.relaxed)
+    global->strong_write(block.number(), cluster_flag(block), true, true);
   warp.cluster.arrived |= active;
   residency.end_cluster_phase_when_complete(block);
   return Outcome::kNext;
@@ -200,6 +207,8 @@ Outcome run_cluster_wait(Warp& warp, const Op& op, LaneMask active) {
   if (RaceDetector* races = residency.races(block))
     races->acquire(races->agents().warp(block.rank(), warp.index()),
                    residency.cluster_barrier(block).completed);
+  if (GlobalRaces* global = residency.launch().global_races.get())
+    global->strong_read(block.number(), cluster_flag(block), true);
   return Outcome::kNext;
 }
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/emulator/instructions/lane_addresses.h"
 #include "runtime/emulator/instructions/memory_modifiers.h"
+#include "runtime/emulator/instructions/memory_order.h"
 #include "runtime/emulator/instructions/polling.h"
 #include "runtime/emulator/instructions/tables.h"
 
@@ -21,7 +21,7 @@ struct MemoryForm {
   MemoryPlace place;
   int elements = 1, bytes = 0;        ///< bytes: of all elements
   uint8_t widths[kMaxElements] = {};  ///< of the elements' registers, in bits
-  bool strong = false;                ///< .volatile, .relaxed and above
+  MemoryOrder order;
   bool constant_path = false;
 };
 
@@ -31,7 +31,8 @@ Access access_of(Warp& warp, const Op& op, AccessKind kind) {
   const MemoryForm& form = form_of(op);
   Access access{warp, op, 0, kind};
   access.cluster = form.place.cluster;
-  access.strong = form.strong;
+  access.strong = form.order.strong;
+  access.device_scope = form.order.device_scope;
   access.constant_path = form.constant_path;
   return access;
 }
@@ -100,7 +101,9 @@ Outcome run_load(Warp& warp, const Op& op, LaneMask active) {
   const LaneMask poison = (active & ~from.lanes) | from.uninitialised;
   for (int e = 0; e < form.elements; ++e)
     if (Slot slot = op.words[kFirstElement + e]; slot != kNoSlot) warp.set_poison(slot, active, poison);
-  if (!form.strong || !saw_the_same(warp, op, addresses, from)) return Outcome::kNext;
+  if (!form.order.strong) return Outcome::kNext;
+  order_reads(warp, form.place, addresses, from.lanes, form.order);
+  if (!saw_the_same(warp, op, addresses, from)) return Outcome::kNext;
   warp.waits_for([&] {
     return "another value " + describe_place(warp, form.place.space, addresses[__builtin_ctz(active)]);
   });
@@ -183,6 +186,7 @@ Outcome run_store(Warp& warp, const Op& op, LaneMask active) {
                poisoned, to);
   check_conflicts<M>(warp, op, addresses, to);
   for (int e = 0; e < form.elements; ++e) store_element<M>(stored_element(warp, op, e), e, to);
+  if (form.order.strong) order_writes(warp, form.place, addresses, to.lanes, form.order, false);
   return Outcome::kNext;
 }
 
@@ -241,11 +245,11 @@ Type expect_memory_type(Decoder& decoder) {
 void decode_order(Decoder& decoder, MemoryForm& form, llvm::StringRef ordered) {
   const bool mmio = decoder.accept("mmio");
   const llvm::StringRef order = decoder.accept_any({"weak", "volatile", "relaxed", ordered});
-  form.strong = !order.empty() && order != "weak";
   if (mmio && order != "relaxed") decoder.fail(".mmio goes with .relaxed alone");
-  if (order == "relaxed" || order == ordered) decoder.expect_any({"cta", "cluster", "gpu", "sys"});
+  const bool scoped = order == "relaxed" || order == ordered;
+  form.order.set(order, scoped ? decoder.expect_any({"cta", "cluster", "gpu", "sys"}) : "");
   form.place = decode_space(decoder);
-  if (form.strong && form.place.may_be_global()) decoder.mark_global_atomics();
+  if (form.order.strong && form.place.may_be_global()) decoder.mark_global_atomics();
 }
 
 /// The vector's size, checked against what the widest access may be.

@@ -66,6 +66,18 @@ std::string race_message(const Agents& agents, const Race& race) {
   return "";
 }
 
+/// The notes that say what a race is with.
+std::vector<std::string> other_access(const Program& program, int op) {
+  std::vector<std::string> notes;
+  if (op < 0 || op >= static_cast<int>(program.ops.size())) return notes;
+  const Op& other = program.ops[op];
+  notes.push_back("the other access: ptx line " + std::to_string(other.line) + ": " +
+                  program.text(other).str());
+  for (const std::string& place : source_chain(*program.module, other.place))
+    notes.push_back("  at " + place);
+  return notes;
+}
+
 }  // namespace
 
 // --- Findings
@@ -127,18 +139,9 @@ std::string agent_name(const Agents& agents, Agent agent) {
 
 void report_race(const Warp& warp, const Op& op, int lane, const Race& race) {
   const RaceDetector& detector = *warp.block().residency().races(warp.block());
-  const Program& program = warp.program();
-  std::vector<std::string> notes;
-  if (race.before.op >= 0 && race.before.op < static_cast<int>(program.ops.size())) {
-    const Op& other = program.ops[race.before.op];
-    notes.push_back("the other access: ptx line " + std::to_string(other.line) + ": " +
-                    program.text(other).str());
-    for (const std::string& place : source_chain(*program.module, other.place))
-      notes.push_back("  at " + place);
-  }
   report(warp, op, lane,
          race.kind == Race::kMissingProxyFence ? FindingKind::kProxyFence : FindingKind::kSharedRace,
-         race_message(detector.agents(), race), std::move(notes));
+         race_message(detector.agents(), race), other_access(warp.program(), race.before.op));
 }
 
 void report_unwritten_atomic(const Access& access, const std::string& place, int64_t bytes) {
@@ -225,9 +228,10 @@ void check_race(const Access& access, const Block& owner, uint32_t offset, uint3
   const RaceSite site{index_of(access.warp, access.op), access.warp.index(), access.lane};
   Race race;
   bool ordered = true;
-  switch (access.strong ? AccessKind::kAtomic : access.kind) {
+  const bool strong_write = access.strong && access.kind == AccessKind::kWrite;
+  switch (strong_write ? AccessKind::kAtomic : access.kind) {
     case AccessKind::kRead:
-      ordered = detector->read(agent, owner.rank(), offset, bytes, access.async, site, race);
+      ordered = detector->read(agent, owner.rank(), offset, bytes, access.async, site, race, access.strong);
       break;
     case AccessKind::kWrite:
       ordered = detector->write(agent, owner.rank(), offset, bytes, access.async, site, race);
@@ -237,6 +241,29 @@ void check_race(const Access& access, const Block& owner, uint32_t offset, uint3
       break;
   }
   if (!ordered) report_race(access.warp, access.op, access.lane, race);
+}
+
+void check_global_race(const Access& access, uint64_t address, int64_t bytes) {
+  Launch& launch = access.warp.launch();
+  if (!launch.global_races || bytes == 0) return;
+  const bool strong = (access.strong || access.kind == AccessKind::kAtomic) && access.device_scope;
+  GlobalRace race;
+  if (launch.global_races->access(access.warp.block().number(), address, static_cast<uint32_t>(bytes),
+                                  access.kind != AccessKind::kRead, strong, index_of(access.warp, access.op),
+                                  race))
+    return;
+  const int(&grid)[3] = launch.request.grid;
+  const int block = race.before;
+  std::vector<std::string> notes = other_access(launch.program, race.op);
+  notes.push_back(
+      "to order them, a fence (__threadfence) and then an atomic or a flag must follow the first, and be "
+      "seen before the second");
+  report(access.warp, access.op, access.lane, FindingKind::kGlobalRace,
+         what(access, bytes) + launch.memory.describe(race.address, 1) + ", unordered with the " +
+             (race.before_writes ? "write" : "read") + " by block (" + std::to_string(block % grid[0]) + "," +
+             std::to_string(block / grid[0] % grid[1]) + "," + std::to_string(block / grid[0] / grid[1]) +
+             ")",
+         std::move(notes));
 }
 
 std::byte* check_local(const Access& access, uint64_t offset, int64_t bytes, int alignment) {
@@ -287,6 +314,7 @@ Accessed access_global(const Access& access, uint64_t address, int64_t bytes, in
     mark_validity(allocation->initialised.words(), offset, bytes, access.poisoned);
     if (access.kind == AccessKind::kWrite) access.warp.block().residency().progress();
   }
+  check_global_race(access, address, bytes);
   mark_global(access, *allocation, offset, bytes);
   meter_global(access, bytes, (offset + bytes - 1) / kSectorBytes - offset / kSectorBytes + 1);
   return result;

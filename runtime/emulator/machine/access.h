@@ -22,6 +22,7 @@ struct Access {
   bool poisoned = false;       ///< a write of a value that nothing computed
   bool cluster = true;         ///< in shared memory: other blocks' too
   bool strong = false;         ///< .volatile, .relaxed and above: never races with other strong accesses
+  bool device_scope = true;    ///< of a strong access or an atomic: not .cta
   bool constant_path = false;  ///< ld.global.nc: a finding where this launch wrote the bytes
   bool returns = true;         ///< an atomic that gives the old value back; red does not
   bool combines = true;        ///< an atomic whose new value depends on the old one; exch's does not

@@ -16,6 +16,8 @@ std::byte* check_parameter(const Access& access, uint64_t offset, int64_t bytes,
 
 /// Tells the race detector of one range of `owner`'s shared memory; makes a finding of a race.
 void check_race(const Access& access, const Block& owner, uint32_t offset, uint32_t bytes);
+/// Tells the detector of races in global memory, where there is one, of one range; makes a finding of a race.
+void check_global_race(const Access& access, uint64_t address, int64_t bytes);
 /// A finding where the launch wrote what ld.global.nc reads.
 void check_constant_path(const Access& access, Allocation& allocation, int64_t offset, int64_t bytes);
 /// The finding of an atomic that combines with what nothing wrote. `place`: "at byte 0 of `x`".

@@ -30,6 +30,11 @@ Block::Block(Residency& residency, int rank, const int (&index)[3]) : residency_
 Block::~Block() = default;
 
 Launch& Block::launch() const { return residency_.launch(); }
+int Block::number() const {
+  const int(&grid)[3] = launch().request.grid;
+  return index_[0] + grid[0] * (index_[1] + grid[1] * index_[2]);
+}
+
 int Block::threads() const { return launch().threads(); }
 
 void Block::start(const int (&index)[3]) {

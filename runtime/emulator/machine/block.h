@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/emulator/checks/global_races.h"
 #include "runtime/emulator/checks/races.h"
 #include "runtime/emulator/machine/launch.h"
 #include "runtime/emulator/machine/mbarrier.h"
@@ -23,6 +24,7 @@ struct Launch {
   Findings findings;                  ///< safe from many threads
   std::vector<std::byte> constants;   ///< what `pool` points into
   const std::byte* pool = nullptr;    ///< Program::constants, aligned to 128 bytes
+  std::unique_ptr<GlobalRaces> global_races;  ///< null where they are not watched; then blocks run in one host thread
   std::atomic<bool> stopped{false};   ///< a trap, a deadlock, the budget: everything ends
   std::atomic<uint64_t> executed{0};  ///< warp instructions, as far as host threads have told
   int threads() const { return request.block[0] * request.block[1] * request.block[2]; }  ///< of a block
@@ -77,6 +79,7 @@ class Block {
   Residency& residency() const { return residency_; }
   int index(int axis) const { return index_[axis]; }
   int rank() const { return rank_; }  ///< in its cluster
+  int number() const;                 ///< in the grid, x first
   int threads() const;
   std::vector<std::unique_ptr<Warp>> warps;
   SharedMemory shared;

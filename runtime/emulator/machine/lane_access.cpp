@@ -117,6 +117,13 @@ void check_contents(Allocation& allocation, const Offsets& offsets, LaneMask lan
   mark_lanes(valid, offsets, lanes, t, span);
 }
 
+/// Tells the detector of races between blocks.
+void check_global_races(const LaneAddresses& addresses, LaneMask lanes, const Together& t) {
+  if (!t.access.warp.launch().global_races) return;
+  if (t.result.contiguous) return check_global_race(t.of(0), addresses[0], int64_t{t.bytes} * kLanes);
+  for_lanes(lanes, [&](int i) { check_global_race(t.of(i), addresses[i], t.bytes); });
+}
+
 void take_global(Allocation& allocation, const LaneAddresses& addresses, LaneMask lanes, const Together& t) {
   Offsets offsets;
   for (int i = 0; i < kLanes; ++i) offsets[i] = static_cast<int64_t>(addresses[i] - allocation.address);
@@ -125,6 +132,7 @@ void take_global(Allocation& allocation, const LaneAddresses& addresses, LaneMas
   const Span span = t.result.contiguous ? Span{offsets[0], offsets[0] + int64_t{t.bytes} * kLanes}
                                         : span_of(offsets, lanes, t.bytes);
   check_contents(allocation, offsets, lanes, t, span);
+  check_global_races(addresses, lanes, t);
   if (t.metered) mark_sectors(allocation, offsets, lanes, t, span);
   t.result.lanes |= lanes;
 }

@@ -145,6 +145,7 @@ Launch::Launch(const LaunchRequest& request, const Options& options, GlobalMemor
   std::byte* aligned = constants.data() + (misaligned ? Warp::kUnitBytes - misaligned : 0);
   if (bytes) std::memcpy(aligned, program.constants.data(), bytes);
   pool = aligned;
+  if (options.global_races) global_races = std::make_unique<GlobalRaces>();
 }
 
 int64_t Launch::shared_bytes() const {
