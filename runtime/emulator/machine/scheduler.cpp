@@ -93,7 +93,8 @@ Scheduler::Turn Scheduler::turn(Warp& warp) {
 }
 
 // The hot loop: the group that pick() chose runs until it meets another, waits, yields or moves to where there is a choice.
-Outcome Scheduler::run_group(Warp& warp, int64_t& left) {
+// Takes from `quantum` what it did.
+Outcome Scheduler::run_group(Warp& warp, int64_t& quantum) {
   const Op* const ops = launch_.program.ops.data();
   OpMeter* const meters = meters_.data();
   const int32_t join = warp.join_;
@@ -101,6 +102,8 @@ Outcome Scheduler::run_group(Warp& warp, int64_t& left) {
   LaneMask lanes = group->lanes;
   int lane_count = count(lanes);
   int32_t pc = group->pc;
+  int64_t left = quantum;
+  Outcome outcome = Outcome::kNext;
   do {
     const Op& op = ops[pc];
     LaneMask active = lanes;
@@ -118,32 +121,34 @@ Outcome Scheduler::run_group(Warp& warp, int64_t& left) {
       continue;
     }
     group->pc = pc;
-    const Outcome outcome = op.run(warp, op, active);
+    outcome = op.run(warp, op, active);
     if (outcome == Outcome::kNext) [[likely]] {
       ++pc;
       continue;
     }
     if (outcome == Outcome::kMoved) {
       group = warp.groups_.data();
-      if (warp.groups_.size() != 1 || launch_.stopped.load(std::memory_order_relaxed)) return outcome;
+      if (warp.groups_.size() != 1 || launch_.stopped.load(std::memory_order_relaxed)) break;
       if (group->lanes != lanes) lane_count = count(lanes = group->lanes);
       pc = group->pc;
+      outcome = Outcome::kNext;
       continue;
     }
-    if (outcome == Outcome::kYield) {
-      ++group->pc;
-      group->parked = Parked::kYielded;
-      return outcome;
+    if (outcome == Outcome::kRetry) {  // it does not count
+      --meter.issues;
+      meter.lanes -= active_count;
+      ++left;
+      const Parked why = warp.group().parked;
+      if (!warp.again_) warp.put_aside(active, why == Parked::kNo ? Parked::kWaiting : why);
+      break;
     }
-    --meter.issues;
-    meter.lanes -= active_count;
-    ++left;
-    if (!warp.again_)
-      warp.put_aside(active, warp.group().parked == Parked::kNo ? Parked::kWaiting : warp.group().parked);
-    return outcome;
+    ++pc;
+    group->parked = Parked::kYielded;
+    break;
   } while (pc != join && left > 0);
-  group->pc = pc;
-  return Outcome::kNext;
+  if (outcome == Outcome::kNext || outcome == Outcome::kYield) group->pc = pc;
+  quantum = left;
+  return outcome;
 }
 
 LaneMask Scheduler::guarded(Warp& warp, const Op& op, LaneMask lanes) {

@@ -28,7 +28,7 @@ class Scheduler {
   };
   void round(bool all);
   Turn turn(Warp& warp);
-  Outcome run_group(Warp& warp, int64_t& left);
+  Outcome run_group(Warp& warp, int64_t& quantum);
   LaneMask guarded(Warp& warp, const Op& op, LaneMask lanes);
   void spend(int64_t instructions, const Warp& warp);
   void report_deadlock();
