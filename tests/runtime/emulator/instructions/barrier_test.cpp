@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "ir/diagnostics.h"
-#include "tests/runtime/emulator/machine/ptx_kernel.h"
+#include "tests/runtime/emulator/machine/body_kernel.h"
 
 namespace tenon::emulator {
 namespace {
@@ -24,7 +24,7 @@ TEST_CASE("emulator: barrier: every form orders what comes before it") {
     for (int mode = 0; mode < 3; ++mode) {
       CAPTURE(barrier);
       CAPTURE(mode);
-      PtxKernel kernel("setp.eq.u32 %p0, %r0, 0;\n" + exchange(barrier, 128));
+      BodyKernel kernel("setp.eq.u32 %p0, %r0, 0;\n" + exchange(barrier, 128));
       kernel.threads(128);
       kernel.options.one_lane = mode == 1;
       kernel.options.seed = mode == 2 ? 9 : 0;
@@ -37,7 +37,7 @@ TEST_CASE("emulator: barrier: without one, with another one, or relaxed, there i
   for (const char* barrier :
        {"", "bar.warp.sync 0xffffffff;", "barrier.cluster.arrive.relaxed; barrier.cluster.wait;"}) {
     CAPTURE(barrier);
-    PtxKernel kernel(exchange(barrier, 64));
+    BodyKernel kernel(exchange(barrier, 64));
     kernel.threads(64);
     const LaunchResult result = kernel.run();
     REQUIRE(!result.findings.empty());
@@ -47,7 +47,7 @@ TEST_CASE("emulator: barrier: without one, with another one, or relaxed, there i
 
 TEST_CASE("emulator: barrier: subsets of warps have barriers of their own") {
   // Warps 0 and 1 exchange through barrier 1, warps 2 and 3 through barrier 2, a different number of times.
-  PtxKernel kernel(
+  BodyKernel kernel(
       "shr.u32 %r5, %r0, 6;\n"
       "add.u32 %r6, %r5, 1;\n"
       "mov.u32 %r7, 0;\n"
@@ -79,7 +79,7 @@ TEST_CASE("emulator: barrier: subsets of warps have barriers of their own") {
 }
 
 TEST_CASE("emulator: barrier: bar.red counts and joins the predicates of all threads") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "and.b32 %r1, %r0, 3;\n"
       "setp.eq.u32 %p0, %r1, 0;\n"
       "bar.red.popc.u32 %r2, 0, %p0;\n"
@@ -106,14 +106,14 @@ TEST_CASE("emulator: barrier: bar.red counts and joins the predicates of all thr
 }
 
 TEST_CASE("emulator: barrier: warps that have exited are not waited for") {
-  PtxKernel kernel("setp.ge.u32 %p0, %r0, 64;\n@%p0 exit;\n" + exchange("bar.sync 0;", 64));
+  BodyKernel kernel("setp.ge.u32 %p0, %r0, 64;\n@%p0 exit;\n" + exchange("bar.sync 0;", 64));
   kernel.threads(128);
   CHECK(text(kernel.run()) == "");
   for (uint32_t i = 0; i < 64; ++i) CHECK(kernel.out()[i] == (i ^ 32));
 }
 
 TEST_CASE("emulator: barrier: a last warp that is not full counts as a warp") {
-  PtxKernel kernel(exchange("bar.sync 0;", 40));
+  BodyKernel kernel(exchange("bar.sync 0;", 40));
   kernel.threads(40);
   CHECK(text(kernel.run()) == "");
   for (uint32_t i = 0; i < 40; ++i) CHECK(kernel.out()[i] == (i + 32) % 40);
@@ -122,15 +122,15 @@ TEST_CASE("emulator: barrier: a last warp that is not full counts as a warp") {
 TEST_CASE("emulator: barrier: without .aligned the lanes of a warp may come from different places") {
   const auto kernel_with = [](const char* name) {
     const std::string barrier = name;
-    return PtxKernel("setp.lt.u32 %p0, %r0, 13;\n@%p0 bra LOW;\n" + barrier + " 0;\nbra ON;\nLOW:\n" +
-                     barrier + " 0;\nON:\nst.global.u32 [%rd1], %r0;");
+    return BodyKernel("setp.lt.u32 %p0, %r0, 13;\n@%p0 bra LOW;\n" + barrier + " 0;\nbra ON;\nLOW:\n" +
+                      barrier + " 0;\nON:\nst.global.u32 [%rd1], %r0;");
   };
-  PtxKernel unaligned = kernel_with("barrier.sync");
+  BodyKernel unaligned = kernel_with("barrier.sync");
   unaligned.threads(64);
   CHECK(text(unaligned.run()) == "");
   CHECK(unaligned.out()[5] == 5);
   CHECK(unaligned.out()[60] == 60);
-  PtxKernel aligned = kernel_with("bar.sync");
+  BodyKernel aligned = kernel_with("bar.sync");
   aligned.threads(32);
   CHECK(text(aligned.run()) ==
         "divergent_collective: it is executed by lanes 0x00001fff but wants lanes 0xffffffff | "
@@ -138,7 +138,7 @@ TEST_CASE("emulator: barrier: without .aligned the lanes of a warp may come from
 }
 
 std::string findings_of(const std::string& body, int threads) {
-  PtxKernel kernel(body);
+  BodyKernel kernel(body);
   kernel.threads(threads);
   return text(kernel.run());
 }
@@ -172,7 +172,7 @@ TEST_CASE("emulator: barrier: misuse is said") {
 
 TEST_CASE("emulator: barrier: the blocks of a cluster meet") {
   // Each block writes into its neighbour's shared memory, and reads its own behind the barrier.
-  PtxKernel kernel(
+  BodyKernel kernel(
       "mov.u32 %r1, %cluster_ctarank;\n"
       "xor.b32 %r2, %r1, 1;\n"
       "mov.u32 %r3, s;\n"
@@ -202,7 +202,7 @@ TEST_CASE("emulator: barrier: the blocks of a cluster meet") {
 
 TEST_CASE("emulator: barrier: a cluster waits for its blocks, but not for those that have exited") {
   const auto run_pair = [](const std::string& first) {
-    PtxKernel kernel(
+    BodyKernel kernel(
         "mov.u32 %r1, %cluster_ctarank;\n"
         "setp.eq.u32 %p0, %r1, 0;\n"
         "shr.u32 %r2, %r0, 5;\n"

@@ -4,13 +4,13 @@
 #include <functional>
 
 #include "ir/diagnostics.h"
-#include "tests/runtime/emulator/machine/ptx_kernel.h"
+#include "tests/runtime/emulator/machine/body_kernel.h"
 
 namespace tenon::emulator {
 namespace {
 
-std::string refusal(const std::function<void(PtxKernel&)>& change, const std::string& directives = "") {
-  PtxKernel kernel("mov.u32 %r2, s;", 4, directives);
+std::string refusal(const std::function<void(BodyKernel&)>& change, const std::string& directives = "") {
+  BodyKernel kernel("mov.u32 %r2, s;", 4, directives);
   change(kernel);
   try {
     kernel.run();
@@ -22,36 +22,36 @@ std::string refusal(const std::function<void(PtxKernel&)>& change, const std::st
 
 TEST_CASE("emulator: launch: a request that no device takes is refused") {
   const std::string begin = "error: kernel k cannot be launched: ";
-  CHECK(refusal([](PtxKernel&) {}) == "");
-  CHECK(refusal([](PtxKernel& k) { k.request.grid[1] = 0; }) ==
+  CHECK(refusal([](BodyKernel&) {}) == "");
+  CHECK(refusal([](BodyKernel& k) { k.request.grid[1] = 0; }) ==
         begin + "a grid of 1x0x1: its y must be 1 to 65535");
-  CHECK(refusal([](PtxKernel& k) { k.request.grid[2] = 65536; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.grid[2] = 65536; }) ==
         begin + "a grid of 1x1x65536: its z must be 1 to 65535");
-  CHECK(refusal([](PtxKernel& k) { k.request.block[2] = 65; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.block[2] = 65; }) ==
         begin + "a block of 1x1x65: its z must be 1 to 64");
-  CHECK(refusal([](PtxKernel& k) { k.request.block[0] = k.request.block[1] = 33; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.block[0] = k.request.block[1] = 33; }) ==
         begin + "a block of 1089 threads; the most is 1024");
-  CHECK(refusal([](PtxKernel& k) { k.threads(129); }, ".maxntid 128, 1, 1") ==
+  CHECK(refusal([](BodyKernel& k) { k.threads(129); }, ".maxntid 128, 1, 1") ==
         begin +
             "a block of 129 threads; the kernel was compiled for at most 128\n  hint: __launch_bounds__ sets "
             "that "
             "number");
-  CHECK(refusal([](PtxKernel& k) { k.threads(64); }, ".maxntid 128, 1, 1") == "");
-  CHECK(refusal([](PtxKernel& k) { k.threads(64); }, ".reqntid 128, 1, 1") ==
+  CHECK(refusal([](BodyKernel& k) { k.threads(64); }, ".maxntid 128, 1, 1") == "");
+  CHECK(refusal([](BodyKernel& k) { k.threads(64); }, ".reqntid 128, 1, 1") ==
         begin + "a block of 64 threads; the kernel demands 128");
-  CHECK(refusal([](PtxKernel& k) { k.request.dynamic_shared_bytes = 227 * 1024 - 4096; }) == "");
-  CHECK(refusal([](PtxKernel& k) { k.request.dynamic_shared_bytes = 227 * 1024; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.dynamic_shared_bytes = 227 * 1024 - 4096; }) == "");
+  CHECK(refusal([](BodyKernel& k) { k.request.dynamic_shared_bytes = 227 * 1024; }) ==
         begin + "236544 bytes of shared memory; sm_90 gives a block at most 232448");
-  CHECK(refusal([](PtxKernel& k) { k.request.cluster[0] = 17; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.cluster[0] = 17; }) ==
         begin + "a cluster of 17x1x1: its x must be 1 to 16");
-  CHECK(refusal([](PtxKernel& k) { k.request.cluster[0] = k.request.cluster[1] = 5; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.cluster[0] = k.request.cluster[1] = 5; }) ==
         begin + "a cluster of 25 blocks; the most is 16 (8 portably)");
-  CHECK(refusal([](PtxKernel& k) { k.request.grid[0] = 3, k.request.cluster[0] = 2; }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.grid[0] = 3, k.request.cluster[0] = 2; }) ==
         begin + "a grid of 3x1x1 is no multiple of its clusters of 2x1x1");
-  CHECK(refusal([](PtxKernel& k) { k.request.parameters.resize(4); }) ==
+  CHECK(refusal([](BodyKernel& k) { k.request.parameters.resize(4); }) ==
         begin + "its parameters are 8 bytes, 4 were given");
   const auto cooperative = [](int blocks) {
-    return [=](PtxKernel& k) {
+    return [=](BodyKernel& k) {
       k.request.cooperative = true;
       k.threads(1024).request.grid[0] = blocks;
     };
@@ -62,7 +62,7 @@ TEST_CASE("emulator: launch: a request that no device takes is refused") {
 }
 
 TEST_CASE("emulator: launch: blocks, clusters and ranks are where they belong") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "mov.u32 %r1, %ctaid.x;\n"
       "mov.u32 %r2, %ctaid.y;\n"
       "mov.u32 %r3, %cluster_ctarank;\n"
@@ -87,7 +87,7 @@ TEST_CASE("emulator: launch: blocks, clusters and ranks are where they belong") 
 }
 
 TEST_CASE("emulator: launch: a block finds nothing of what the one before it left") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "mov.u32 %r1, %ctaid.x;\n"
       "setp.eq.u32 %p0, %r1, 0;\n"
       "mov.u32 %r2, s;\n"

@@ -1,7 +1,7 @@
 // scheduler_test.cpp: turns of warps, waits between them, deadlocks and their report, seeds, host threads, the budget.
 #include <doctest/doctest.h>
 
-#include "tests/runtime/emulator/machine/ptx_kernel.h"
+#include "tests/runtime/emulator/machine/body_kernel.h"
 
 namespace tenon::emulator {
 namespace {
@@ -14,22 +14,22 @@ const std::string kWord =
     "bar.sync 0;\n";
 
 TEST_CASE("emulator: machine: warps that answer each other go on for as long as they like") {
-  PtxKernel kernel(kWord +
-                   "shr.u32 %r5, %r0, 5;\n"
-                   "mov.u32 %r4, 0;\n"
-                   "LOOP:\n"  // warp 0 turns even values into odd ones, warp 1 odd into even
-                   "ld.volatile.shared.u32 %r3, [%r2];\n"
-                   "and.b32 %r6, %r3, 1;\n"
-                   "setp.ne.u32 %p0, %r6, %r5;\n"
-                   "@%p0 bra LOOP;\n"
-                   "add.u32 %r3, %r3, 1;\n"
-                   "st.volatile.shared.u32 [%r2], %r3;\n"
-                   "add.u32 %r4, %r4, 1;\n"
-                   "setp.lt.u32 %p0, %r4, 20000;\n"
-                   "@%p0 bra LOOP;\n"
-                   "bar.sync 0;\n"
-                   "ld.shared.u32 %r3, [%r2];\n"
-                   "st.global.u32 [%rd1], %r3;");
+  BodyKernel kernel(kWord +
+                    "shr.u32 %r5, %r0, 5;\n"
+                    "mov.u32 %r4, 0;\n"
+                    "LOOP:\n"  // warp 0 turns even values into odd ones, warp 1 odd into even
+                    "ld.volatile.shared.u32 %r3, [%r2];\n"
+                    "and.b32 %r6, %r3, 1;\n"
+                    "setp.ne.u32 %p0, %r6, %r5;\n"
+                    "@%p0 bra LOOP;\n"
+                    "add.u32 %r3, %r3, 1;\n"
+                    "st.volatile.shared.u32 [%r2], %r3;\n"
+                    "add.u32 %r4, %r4, 1;\n"
+                    "setp.lt.u32 %p0, %r4, 20000;\n"
+                    "@%p0 bra LOOP;\n"
+                    "bar.sync 0;\n"
+                    "ld.shared.u32 %r3, [%r2];\n"
+                    "st.global.u32 [%rd1], %r3;");
   kernel.threads(64);
   kernel.options.shared_races = false;  // polling is a race
   SUBCASE("in turns") {}
@@ -40,30 +40,30 @@ TEST_CASE("emulator: machine: warps that answer each other go on for as long as 
 }
 
 TEST_CASE("emulator: machine: a producer warp hands values to a consumer warp through named barriers") {
-  PtxKernel kernel(kWord +
-                   "mov.u32 %r4, 0;\n"
-                   "setp.ge.u32 %p0, %r0, 32;\n"
-                   "@%p0 bra CONSUMER;\n"
-                   "PRODUCER:\n"
-                   "bar.sync 1, 64;\n"  // empty
-                   "add.u32 %r4, %r4, 1;\n"
-                   "@%p7 st.shared.u32 [%r2], %r4;\n"
-                   "bar.arrive 2, 64;\n"  // full
-                   "setp.lt.u32 %p0, %r4, 100;\n"
-                   "@%p0 bra PRODUCER;\n"
-                   "bra END;\n"
-                   "CONSUMER:\n"
-                   "mov.u32 %r5, 0;\n"
-                   "NEXT:\n"
-                   "bar.arrive 1, 64;\n"
-                   "bar.sync 2, 64;\n"
-                   "ld.shared.u32 %r3, [%r2];\n"
-                   "add.u32 %r5, %r5, %r3;\n"
-                   "add.u32 %r4, %r4, 1;\n"
-                   "setp.lt.u32 %p0, %r4, 100;\n"
-                   "@%p0 bra NEXT;\n"
-                   "st.global.u32 [%rd1], %r5;\n"
-                   "END:");
+  BodyKernel kernel(kWord +
+                    "mov.u32 %r4, 0;\n"
+                    "setp.ge.u32 %p0, %r0, 32;\n"
+                    "@%p0 bra CONSUMER;\n"
+                    "PRODUCER:\n"
+                    "bar.sync 1, 64;\n"  // empty
+                    "add.u32 %r4, %r4, 1;\n"
+                    "@%p7 st.shared.u32 [%r2], %r4;\n"
+                    "bar.arrive 2, 64;\n"  // full
+                    "setp.lt.u32 %p0, %r4, 100;\n"
+                    "@%p0 bra PRODUCER;\n"
+                    "bra END;\n"
+                    "CONSUMER:\n"
+                    "mov.u32 %r5, 0;\n"
+                    "NEXT:\n"
+                    "bar.arrive 1, 64;\n"
+                    "bar.sync 2, 64;\n"
+                    "ld.shared.u32 %r3, [%r2];\n"
+                    "add.u32 %r5, %r5, %r3;\n"
+                    "add.u32 %r4, %r4, 1;\n"
+                    "setp.lt.u32 %p0, %r4, 100;\n"
+                    "@%p0 bra NEXT;\n"
+                    "st.global.u32 [%rd1], %r5;\n"
+                    "END:");
   kernel.threads(64);
   SUBCASE("in turns") {}
   SUBCASE("in random turns") { kernel.options.seed = 11; }
@@ -74,7 +74,7 @@ TEST_CASE("emulator: machine: a producer warp hands values to a consumer warp th
 
 TEST_CASE("emulator: machine: a deadlock says who waits for what") {
   SUBCASE("a barrier that a warp does not reach") {
-    PtxKernel kernel("setp.ge.u32 %p0, %r0, 96;\n@%p0 bra END;\nbar.sync 3, 128;\nEND:");
+    BodyKernel kernel("setp.ge.u32 %p0, %r0, 96;\n@%p0 bra END;\nbar.sync 3, 128;\nEND:");
     kernel.threads(128);
     const LaunchResult result = kernel.run();
     CHECK(text(result) ==
@@ -85,7 +85,7 @@ TEST_CASE("emulator: machine: a deadlock says who waits for what") {
     CHECK(result.findings[0].warp == 0);
   }
   SUBCASE("two barriers crosswise") {
-    PtxKernel kernel(
+    BodyKernel kernel(
         "shr.u32 %r1, %r0, 5;\n"
         "add.u32 %r2, %r1, 1;\n"
         "bar.sync %r2, 64;");
@@ -99,18 +99,18 @@ TEST_CASE("emulator: machine: a deadlock says who waits for what") {
         "have arrived\n");
   }
   SUBCASE("a poll that nothing ends") {
-    PtxKernel kernel(kWord +
-                     "SPIN:\n"
-                     "ld.volatile.shared.u32 %r3, [%r2];\n"
-                     "setp.eq.u32 %p0, %r3, 0;\n"
-                     "@%p0 bra SPIN;\n");
+    BodyKernel kernel(kWord +
+                      "SPIN:\n"
+                      "ld.volatile.shared.u32 %r3, [%r2];\n"
+                      "setp.eq.u32 %p0, %r3, 0;\n"
+                      "@%p0 bra SPIN;\n");
     kernel.threads(32);
     CHECK(text(kernel.run()) ==
           "deadlock: no warp can go on, and 1 waits | block (0,0,0) warp 0: PTX line 22: "
           "ld.volatile.shared.u32 %r3, [%r2]; waits for another value at byte 0 of shared memory\n");
   }
   SUBCASE("a poll for a block that is not resident") {
-    PtxKernel kernel(
+    BodyKernel kernel(
         "mov.u32 %r1, %ctaid.x;\n"
         "setp.eq.u32 %p0, %r1, 1;\n"
         "@%p0 bra RELEASE;\n"
@@ -129,7 +129,7 @@ TEST_CASE("emulator: machine: a deadlock says who waits for what") {
           "deadlock: no warp can go on, and 1 waits | block (0,0,0) warp 0: PTX line 21: "
           "ld.acquire.gpu.global.u32 %r3, [%rd0]; waits for another value at byte 0 of `out`"
           " | only 1 of 2 blocks are resident together: the launch is not cooperative\n");
-    PtxKernel& together = kernel;
+    BodyKernel& together = kernel;
     together.request.cooperative = true;
     CHECK(text(together.run()) == "");
   }
@@ -138,19 +138,19 @@ TEST_CASE("emulator: machine: a deadlock says who waits for what") {
 // Where warps add what they see to a shared sum with no lock, the sum tells the order of turns.
 TEST_CASE("emulator: machine: a seed gives the same turns again, another seed others") {
   const auto sum = [](uint64_t seed) {
-    PtxKernel kernel(kWord +
-                     "mov.u32 %r4, 0;\n"
-                     "shr.u32 %r5, %r0, 5;\n"
-                     "LOOP:\n"
-                     "ld.shared.u32 %r3, [%r2];\n"
-                     "mad.lo.u32 %r3, %r3, 31, %r5;\n"
-                     "st.shared.u32 [%r2], %r3;\n"
-                     "add.u32 %r4, %r4, 1;\n"
-                     "setp.lt.u32 %p0, %r4, 100;\n"
-                     "@%p0 bra LOOP;\n"
-                     "bar.sync 0;\n"
-                     "ld.shared.u32 %r3, [%r2];\n"
-                     "st.global.u32 [%rd1], %r3;");
+    BodyKernel kernel(kWord +
+                      "mov.u32 %r4, 0;\n"
+                      "shr.u32 %r5, %r0, 5;\n"
+                      "LOOP:\n"
+                      "ld.shared.u32 %r3, [%r2];\n"
+                      "mad.lo.u32 %r3, %r3, 31, %r5;\n"
+                      "st.shared.u32 [%r2], %r3;\n"
+                      "add.u32 %r4, %r4, 1;\n"
+                      "setp.lt.u32 %p0, %r4, 100;\n"
+                      "@%p0 bra LOOP;\n"
+                      "bar.sync 0;\n"
+                      "ld.shared.u32 %r3, [%r2];\n"
+                      "st.global.u32 [%rd1], %r3;");
     kernel.threads(128);
     kernel.options.shared_races = false;
     kernel.options.seed = seed;
@@ -165,7 +165,7 @@ TEST_CASE("emulator: machine: a seed gives the same turns again, another seed ot
 
 TEST_CASE("emulator: machine: host threads change neither results nor counts") {
   const auto run_with = [](int threads, std::vector<uint32_t>& out) {
-    PtxKernel kernel(
+    BodyKernel kernel(
         "mov.u32 %r1, %ctaid.x;\n"
         "mov.u32 %r2, %ntid.x;\n"
         "mad.lo.u32 %r3, %r1, %r2, %r0;\n"
@@ -201,7 +201,7 @@ TEST_CASE("emulator: machine: host threads change neither results nor counts") {
 }
 
 TEST_CASE("emulator: machine: a loop without an end uses up the budget") {
-  PtxKernel kernel("LOOP:\nadd.u32 %r31, %r31, 1;\nbra LOOP;");
+  BodyKernel kernel("LOOP:\nadd.u32 %r31, %r31, 1;\nbra LOOP;");
   kernel.threads(64);
   kernel.options.instruction_budget = 100'000;
   const LaunchResult result = kernel.run();
@@ -215,7 +215,7 @@ TEST_CASE("emulator: machine: a loop without an end uses up the budget") {
 }
 
 TEST_CASE("emulator: machine: a guard that nothing computed is a finding") {
-  PtxKernel kernel("@%p3 add.u32 %r1, %r0, 1;");
+  BodyKernel kernel("@%p3 add.u32 %r1, %r0, 1;");
   kernel.threads(32);
   CHECK(text(kernel.run()) == "uninitialised: a guard comes from memory or a register that nothing wrote\n");
   kernel.options.uninitialised = false;
@@ -223,7 +223,7 @@ TEST_CASE("emulator: machine: a guard that nothing computed is a finding") {
 }
 
 TEST_CASE("emulator: machine: a trap ends the launch") {
-  PtxKernel kernel("setp.eq.u32 %p0, %r0, 40;\n@%p0 trap;\nst.global.u32 [%rd1], %r0;");
+  BodyKernel kernel("setp.eq.u32 %p0, %r0, 40;\n@%p0 trap;\nst.global.u32 [%rd1], %r0;");
   kernel.threads(64);
   const LaunchResult result = kernel.run();
   CHECK(!result.completed);

@@ -1,7 +1,7 @@
 // warp_test.cpp: lanes that go apart and come together again.
 #include <doctest/doctest.h>
 
-#include "tests/runtime/emulator/machine/ptx_kernel.h"
+#include "tests/runtime/emulator/machine/body_kernel.h"
 
 namespace tenon::emulator {
 namespace {
@@ -15,7 +15,7 @@ uint64_t issues_at(const LaunchResult& result, int line) {
 }
 
 TEST_CASE("emulator: machine: both sides of a branch run, and the lanes meet behind it") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "and.b32 %r1, %r0, 1;\n"
       "setp.eq.u32 %p0, %r1, 0;\n"
       "@%p0 bra EVEN;\n"
@@ -31,12 +31,12 @@ TEST_CASE("emulator: machine: both sides of a branch run, and the lanes meet beh
   const std::vector<uint32_t> out = kernel.out();
   for (uint32_t i = 0; i < 48; ++i) CHECK(out[i] == i + (i % 2 ? 1000 : 2000));
   CHECK(out[48] == 0);
-  CHECK(issues_at(result, PtxKernel::kFirstLine + 3) == 2);  // once a warp
-  CHECK(issues_at(result, PtxKernel::kFirstLine + 8) == 2);  // together again
+  CHECK(issues_at(result, BodyKernel::kFirstLine + 3) == 2);  // once a warp
+  CHECK(issues_at(result, BodyKernel::kFirstLine + 8) == 2);  // together again
 }
 
 TEST_CASE("emulator: machine: a loop with another count in each lane ends with all lanes together") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "mov.u32 %r1, 0;\n"
       "LOOP:\n"
       "add.u32 %r1, %r1, 1;\n"
@@ -47,17 +47,17 @@ TEST_CASE("emulator: machine: a loop with another count in each lane ends with a
   const LaunchResult result = kernel.run();
   CHECK(text(result) == "");
   for (uint32_t i = 0; i < 32; ++i) CHECK(kernel.out()[i] == i + 1);
-  CHECK(issues_at(result, PtxKernel::kFirstLine + 2) == 32);
-  CHECK(issues_at(result, PtxKernel::kFirstLine + 5) == 1);
+  CHECK(issues_at(result, BodyKernel::kFirstLine + 2) == 32);
+  CHECK(issues_at(result, BodyKernel::kFirstLine + 5) == 1);
   uint64_t lanes = 0;
   const auto& ops = result.meter.program->ops;
   for (size_t i = 0; i < ops.size(); ++i)
-    if (ops[i].line == PtxKernel::kFirstLine + 2) lanes += result.meter.ops[i].lanes;
+    if (ops[i].line == BodyKernel::kFirstLine + 2) lanes += result.meter.ops[i].lanes;
   CHECK(lanes == 32 * 33 / 2);
 }
 
 TEST_CASE("emulator: machine: lanes that exit early leave the others to go on") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "setp.ge.u32 %p0, %r0, 5;\n"
       "@%p0 exit;\n"
       "add.u32 %r1, %r0, 1;\n"
@@ -70,7 +70,7 @@ TEST_CASE("emulator: machine: lanes that exit early leave the others to go on") 
 // Lane 0 releases the others only after they have begun to wait: on a machine that ran one side of a branch to its end first,
 // this would never end.
 TEST_CASE("emulator: machine: a lane may wait for another lane of its warp") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "mov.u32 %r2, s;\n"
       "st.shared.u32 [%r2], %r31;\n"
       "bar.warp.sync 0xffffffff;\n"
@@ -97,7 +97,7 @@ TEST_CASE("emulator: machine: a lane may wait for another lane of its warp") {
 
 // A lock of compare-and-swap that each lane takes in turn, the holder ahead of those that spin.
 TEST_CASE("emulator: machine: lanes of one warp take a lock one after the other") {
-  PtxKernel kernel(
+  BodyKernel kernel(
       "setp.eq.u32 %p2, %r0, 0;\n"
       "mov.u32 %r2, s;\n"
       "@%p2 st.shared.u32 [%r2], 0;\n"
@@ -127,15 +127,15 @@ TEST_CASE("emulator: machine: lanes of one warp take a lock one after the other"
 TEST_CASE("emulator: machine: collectives gather lanes that came apart, and say where the others are") {
   const std::string shuffle = "shfl.sync.bfly.b32 %r2, %r0, 1, 31, 0xffffffff;\n";
   SUBCASE("they meet before it") {
-    PtxKernel kernel("setp.lt.u32 %p0, %r0, 7;\n@%p0 bra ON;\nadd.u32 %r3, %r0, 1;\nON:\n" + shuffle +
-                     "st.global.u32 [%rd1], %r2;");
+    BodyKernel kernel("setp.lt.u32 %p0, %r0, 7;\n@%p0 bra ON;\nadd.u32 %r3, %r0, 1;\nON:\n" + shuffle +
+                      "st.global.u32 [%rd1], %r2;");
     kernel.threads(32);
     CHECK(text(kernel.run()) == "");
     for (uint32_t i = 0; i < 32; ++i) CHECK(kernel.out()[i] == (i ^ 1));
   }
   SUBCASE("each half waits at its own") {
-    PtxKernel kernel("setp.lt.u32 %p0, %r0, 16;\n@%p0 bra LOW;\n" + shuffle + "bra ON;\nLOW:\n" + shuffle +
-                     "ON:\nst.global.u32 [%rd1], %r2;");
+    BodyKernel kernel("setp.lt.u32 %p0, %r0, 16;\n@%p0 bra LOW;\n" + shuffle + "bra ON;\nLOW:\n" + shuffle +
+                      "ON:\nst.global.u32 [%rd1], %r2;");
     kernel.threads(32);
     CHECK(text(kernel.run()) ==
           "divergent_collective: it is executed by lanes 0x0000ffff but wants lanes 0xffffffff | "
@@ -152,7 +152,7 @@ TEST_CASE("emulator: machine: one lane at a time shows code that relies on locks
       "[%r4];\n"
       "st.global.u32 [%rd1], %r5;";
   const auto right = [](const std::string& body, bool one_lane) {
-    PtxKernel kernel(body);
+    BodyKernel kernel(body);
     kernel.threads(32);
     kernel.options.one_lane = one_lane;
     kernel.options.uninitialised = false;
