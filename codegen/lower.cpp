@@ -87,6 +87,7 @@ struct Lowering {
 void Lowering::emit_kernels() {
   Graph none;
   Names names(none);
+  for (llvm::StringRef name : cuda_functions()) names.reserve(name);
   std::unordered_map<std::string, int> known;
   for (const Choice& choice : plan.selection.choices) {
     const Candidate& candidate = choice.candidate();

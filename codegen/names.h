@@ -9,6 +9,9 @@
 
 namespace tenon {
 
+/// What CUDA declares in the global namespace, where the names of kernels live: a kernel `norm` would not compile.
+llvm::ArrayRef<llvm::StringLiteral> cuda_functions();
+
 /// Gives every value a name that is free in generated code: the one under which the head of the kernel prints
 /// it, where C allows it ("h"); numbers become "v3", dots underscores, and words that mean something there
 /// (keywords, the vocabulary of templates/) get a "_" behind.

@@ -15,6 +15,11 @@ bool takes(const Proposals& proposals, const Node& node) {
          proposals.needs_cover(node);
 }
 
+// What is computed where it is read has no bytes that could be seen under another shape.
+bool in_memory(const Value& value) {
+  return value.node()->op() != Op::kConstant && value.node()->op() != Op::kIota;
+}
+
 Pattern single_pattern(const Node& node) {
   switch (node.kind()) {
     case OpKind::kReduction:
@@ -24,7 +29,7 @@ Pattern single_pattern(const Node& node) {
     case OpKind::kState: return Pattern::kMovement;
     default:
       if (node.op() == Op::kScatter) return Pattern::kMovement;
-      return is_view(node) ? Pattern::kView : Pattern::kElementwise;
+      return is_view(node) && in_memory(*node.operand(0)) ? Pattern::kView : Pattern::kElementwise;
   }
 }
 

@@ -132,3 +132,43 @@ TEST_CASE("plan.json has every member that users rely on, and totals that sum") 
   CHECK(moved < *document["total"]["bytes_unfused"].integer());
   CHECK(launches < *document["total"]["launches_unfused"].integer());
 }
+
+TEST_CASE("no kernel bears the name of a function that CUDA declares") {
+  const Model model = Model::parse(std::make_shared<SourceFile>(SourceFile{"m.toml", R"(tenon = 1
+[model]
+name = "m"
+dtype = "f32"
+[inputs]
+x = { shape = [3, 8] }
+g = { shape = [8] }
+[graph]
+body = ['norm = rmsnorm(x, g)', 'y0 = cumsum(norm, axis=1)']
+outputs = ["norm", "y0"]
+)"}));
+  LowerOptions options;
+  options.target.card = find_target("h200");
+  const auto plan = lower(model.build({}), options);
+  REQUIRE(plan->kernels.size() == 2);
+  CHECK(plan->kernels[0].site == "norm");
+  CHECK(plan->kernels[0].emitted.name == "norm_2");
+  CHECK(plan->kernels[1].emitted.name == "y0_2");
+}
+
+TEST_CASE("a reshaped iota is computed: it has no bytes to be a view of") {
+  const Model model = Model::parse(std::make_shared<SourceFile>(SourceFile{"m.toml", R"(tenon = 1
+[model]
+name = "m"
+dtype = "f32"
+[inputs]
+x = { shape = [2, 2] }
+[graph]
+body = ['a = reshape(iota(2, dtype="f32"), shape=[1, 2])', 'y = (a - reshape(iota(2, dtype="f32"), shape=[2, 1])) @ x']
+outputs = ["y"]
+)"}));
+  LowerOptions options;
+  options.target.card = find_target("h200");
+  options.target.library = false;
+  const auto plan = lower(model.build({}), options);
+  check_plan(*plan);
+  CHECK(plan->selection.choices.size() == plan->steps.size());
+}
