@@ -141,7 +141,7 @@ Residency::Residency(Launch& launch, std::vector<OpMeter>& meters) : launch_(lau
     blocks_.push_back(std::make_unique<Block>(*this, static_cast<int>(i % cluster), origin));
     blocks_.back()->cluster_ = static_cast<int>(i / cluster);
   }
-  if (!launch.options.shared_races) return;
+  if (!launch.options.shared_races || launch.shared_bytes() == 0) return;
   const int warps = static_cast<int>(blocks_[0]->warps.size());
   for (int64_t i = 0; i < blocks / cluster; ++i)
     races_.push_back(std::make_unique<RaceDetector>(Agents{warps, cluster}, launch.shared_bytes()));

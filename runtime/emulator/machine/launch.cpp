@@ -5,6 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <exception>
+#include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "ir/diagnostics.h"
@@ -31,6 +34,7 @@ Limits limits(int arch) {
   }
 }
 constexpr int64_t kReservedShared = 1024;  // of each block, from sm_80 on
+constexpr int64_t kMostHostBytes = int64_t{8} << 30;
 
 std::string text(const int (&values)[3]) {
   return std::to_string(values[0]) + "x" + std::to_string(values[1]) + "x" + std::to_string(values[2]);
@@ -91,6 +95,20 @@ void check_resident(const LaunchRequest& request, const Options& options, int64_
                         std::to_string(each * options.multiprocessors) + " of them");
 }
 
+/// What the blocks of one residency take of the host's memory at most, the race detector's shadow aside.
+void check_host_memory(const LaunchRequest& request) {
+  const Program& program = *request.program;
+  const int64_t warps = (product(request.block) + kLanes - 1) / kLanes;
+  const int64_t registers = int64_t{program.register_units} * Warp::kUnitBytes;
+  const int64_t local = 2 * kLanes * program.local_bytes;
+  const int64_t blocks = request.cooperative ? product(request.grid) : product(request.cluster);
+  const int64_t most = kMostHostBytes / (warps * (registers + local) + (1 << 10));
+  if (blocks > most)
+    refuse(program, std::to_string(blocks) +
+                        " blocks together have registers and local memory of more than " +
+                        std::to_string(kMostHostBytes >> 30) + " GiB");
+}
+
 void check(const LaunchRequest& request, const Options& options) {
   const Program& program = *request.program;
   check_shape(program, "grid", request.grid, {INT32_MAX, 65535, 65535});
@@ -113,6 +131,7 @@ void check(const LaunchRequest& request, const Options& options) {
     refuse(program, "its parameters are " + std::to_string(program.parameter_bytes) + " bytes, " +
                         std::to_string(request.parameters.size()) + " were given");
   if (request.cooperative) check_resident(request, options, shared);
+  check_host_memory(request);
 }
 
 /// Blocks may be run side by side when nothing can show their order.
@@ -125,15 +144,46 @@ int host_threads(const Launch& launch, int64_t residencies) {
   return static_cast<int>(std::clamp<int64_t>(wanted, 1, residencies));
 }
 
-/// Adds what its scheduler counted to the meter, after the last residency.
-void run_some(Launch& launch, std::atomic<int64_t>& next, int64_t residencies, Meter& meter,
-              std::mutex& mutex) {
-  Scheduler scheduler(launch);
-  for (int64_t i; !launch.stopped && (i = next++) < residencies;) scheduler.run(i);
-  std::lock_guard lock(mutex);
-  for (size_t i = 0; i < meter.ops.size(); ++i) meter.ops[i] += scheduler.meters()[i];
-  meter.barrier_waits += scheduler.barrier_waits();
-}
+/// Residencies, taken one after the other by host threads; each adds to the meter what it counted.
+class Work {
+ public:
+  Work(Launch& launch, int64_t residencies, Meter& meter)
+      : launch_(launch), residencies_(residencies), meter_(meter) {}
+
+  /// The first exception ends the launch and is thrown again when all threads have ended.
+  void run(int threads) {
+    std::vector<std::thread> helpers;
+    try {
+      for (int i = 1; i < threads; ++i) helpers.emplace_back([this] { share(); });
+    } catch (const std::system_error&) {  // the host gives no more threads: those that are there do it
+    }
+    share();
+    for (std::thread& helper : helpers) helper.join();
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  void share() {
+    try {
+      Scheduler scheduler(launch_);
+      for (int64_t i; !launch_.stopped && (i = next_++) < residencies_;) scheduler.run(i);
+      std::lock_guard lock(mutex_);
+      for (size_t i = 0; i < meter_.ops.size(); ++i) meter_.ops[i] += scheduler.meters()[i];
+      meter_.barrier_waits += scheduler.barrier_waits();
+    } catch (...) {
+      launch_.stopped = true;
+      std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+    }
+  }
+
+  Launch& launch_;
+  const int64_t residencies_;
+  std::atomic<int64_t> next_{0};
+  std::mutex mutex_;  // of what follows
+  Meter& meter_;
+  std::exception_ptr failure_;
+};
 
 }  // namespace
 
@@ -171,13 +221,7 @@ LaunchResult run(const LaunchRequest& asked, GlobalMemory& memory, const Options
   meter.shared_bytes_per_block = launch.shared_bytes();
   meter.blocks = static_cast<uint64_t>(blocks);
   meter.threads = meter.blocks * static_cast<uint64_t>(launch.threads());
-  std::atomic<int64_t> next{0};
-  std::mutex mutex;
-  std::vector<std::thread> helpers;
-  for (int i = host_threads(launch, residencies); i > 1; --i)
-    helpers.emplace_back([&] { run_some(launch, next, residencies, meter, mutex); });
-  run_some(launch, next, residencies, meter, mutex);
-  for (std::thread& helper : helpers) helper.join();
+  Work(launch, residencies, meter).run(host_threads(launch, residencies));
   meter.count_memory(memory);
   result.findings = launch.findings.take();
   result.completed = !launch.stopped;

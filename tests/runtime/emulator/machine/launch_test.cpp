@@ -50,6 +50,12 @@ TEST_CASE("emulator: launch: a request that no device takes is refused") {
         begin + "a grid of 3x1x1 is no multiple of its clusters of 2x1x1");
   CHECK(refusal([](BodyKernel& k) { k.request.parameters.resize(4); }) ==
         begin + "its parameters are 8 bytes, 4 were given");
+  BodyKernel large(".local .b8 x[262144];\nmov.u32 %r1, x;\nst.local.u32 [%r1], %r0;");
+  large.request.grid[0] = large.request.cluster[0] = 16;
+  large.threads(1024);
+  CHECK_THROWS_WITH_AS(
+      large.run(),
+      (begin + "16 blocks together have registers and local memory of more than 8 GiB\n").c_str(), Error);
   const auto cooperative = [](int blocks) {
     return [=](BodyKernel& k) {
       k.request.cooperative = true;
