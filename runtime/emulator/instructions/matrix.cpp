@@ -295,7 +295,7 @@ void decode_mma(Decoder& d) {
   if (form.chunks < 1 || form.chunks > kMostChunks)
     d.fail(shape.str() + " is no shape of ." + ptx::name(types[1]).str());
   if (is_small_float(form.a) && d.target_arch() < 89) d.fail("8-bit floats need sm_89 or newer");
-  form.rule = rule_of(d, form.a, form.b);
+  form.rule = rule_of(d, MatrixUnit::kWarp, form.a, form.b);
 
   d.expect_operands(4, 4);
   ptx::Type sum_type = register_type(form.accumulator);

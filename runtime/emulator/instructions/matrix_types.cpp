@@ -27,8 +27,8 @@ Accumulator accumulator_of(Decoder& d, ptx::Type type, Element a, Element b, boo
   d.fail("products of these operands are not summed in ." + ptx::name(type).str());
 }
 
-SumRule rule_of(Decoder& d, Element a, Element b) {
-  SumRule rule = sum_rule(d.target_arch(), a, b);
+SumRule rule_of(Decoder& d, MatrixUnit unit, Element a, Element b) {
+  SumRule rule = sum_rule(d.target_arch(), unit, a, b);
   if (is_integer(a)) rule.terms = 0;
   return rule;
 }

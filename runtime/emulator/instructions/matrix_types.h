@@ -19,6 +19,6 @@ constexpr ptx::Type register_type(Accumulator kind) {
                                      : ptx::Type::kS32;
 }
 /// How the hardware adds their products; `terms` = 0 for integers, which are exact.
-SumRule rule_of(Decoder& d, Element a, Element b);
+SumRule rule_of(Decoder& d, MatrixUnit unit, Element a, Element b);
 
 }  // namespace tenon::emulator

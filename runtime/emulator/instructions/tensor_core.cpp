@@ -1,5 +1,5 @@
 // tensor_core.cpp: see tensor_core.h. Loops are written for the compiler's vectors; this file alone may contract a * b + c
-// to one operation (CMakeLists.txt), which changes nothing where products are exact.
+// to one operation (CMakeLists.txt), which changes nothing where products are exact, and compute what a select drops.
 #include "runtime/emulator/instructions/tensor_core.h"
 
 #include <algorithm>
@@ -164,13 +164,14 @@ TENON_INLINE void multiply_tile(const double* a, const double* b, int chunks, do
 // --- sums as the hardware makes them. Rows go by reference, and are cast like C, which keeps their bits: what returns a
 // vector would differ between clones.
 
+constexpr int kMostDepth = 2 * kCoreRowBytes;  // of a step along k: 32 elements of a byte
 using RowBits = uint64_t __attribute__((vector_size(64)));
 constexpr uint64_t kSign = uint64_t{1} << 63, kExponent = uint64_t{0x7ff} << 52;
 
 TENON_INLINE void load(Row& row, const double* from) { std::memcpy(&row, from, sizeof(Row)); }
 
 /// 2^e for each exponent e; 0 for zero.
-TENON_INLINE void powers_of(Row& row) { row = (Row)((RowBits)(row) & kExponent); }
+TENON_INLINE void powers_of(Row& row) { row = (Row)((RowBits)(row)&kExponent); }
 
 /// Towards zero to multiples of `unit`, a power of two each; below 2^52 of them.
 TENON_INLINE void cut(Row& row, const Row& unit) {
@@ -181,11 +182,11 @@ TENON_INLINE void cut(Row& row, const Row& unit) {
   row = (Row)((RowBits)(nearest) | (bits & kSign));
 }
 
-/// Towards zero to an f32 (subnormal ones too); infinity beyond the largest.
-TENON_INLINE void cut_to_f32(Row& row) {
+/// Towards zero to an f32 (subnormal ones too) of so much fraction; infinity beyond the largest.
+TENON_INLINE void cut_to_f32(Row& row, double result_fraction) {
   Row unit = row;
   powers_of(unit);
-  unit *= 0x1p-23;
+  unit *= result_fraction;
   unit = unit < 0x1p-149 ? Row{} + 0x1p-149 : unit;
   cut(row, unit);
   const Row infinite = row * std::numeric_limits<double>::infinity();
@@ -193,29 +194,35 @@ TENON_INLINE void cut_to_f32(Row& row) {
   row = magnitude >= 0x1p128 ? infinite : row;
 }
 
-/// One group of products, of one row of the tile, onto that row's sums. a[k], b[k][8]; powers likewise.
-TENON_INLINE void add_group(double fraction, const double* a, const double* a_powers, const double* b,
-                            const double* b_powers, int terms, double* sums) {
+/// Operands of a tile and the powers of two in them; at which offsets the elements along k lie, in the order of addition.
+struct Terms {
+  const double *a, *a_powers, *b, *b_powers;
+  int a_offset[kMostDepth], b_offset[kMostDepth];
+  double fraction, result_fraction;  // 2^-bits
+};
+
+/// The group [first, end) of products of one row of the tile, onto that row's sums.
+TENON_INLINE void add_group(const Terms& terms, int row_offset, int first, int end, double* sums) {
   Row sum, unit, row;
   load(sum, sums);
   unit = sum;
   powers_of(unit);
-  for (int k = 0; k < terms; ++k) {
-    load(row, b_powers + k * kTileColumns);
-    row = row * a_powers[k];
+  for (int k = first; k < end; ++k) {
+    load(row, terms.b_powers + terms.b_offset[k]);
+    row = row * terms.a_powers[terms.a_offset[k] + row_offset];
     unit = row > unit ? row : unit;
   }
-  unit *= fraction;
+  unit *= terms.fraction;
   // A row of zeros needs a unit, too: one that no operand reaches.
   unit = unit < 0x1p-500 ? Row{} + 0x1p-500 : unit;
   cut(sum, unit);
-  for (int k = 0; k < terms; ++k) {
-    load(row, b + k * kTileColumns);
-    row = row * a[k];
+  for (int k = first; k < end; ++k) {
+    load(row, terms.b + terms.b_offset[k]);
+    row = row * terms.a[terms.a_offset[k] + row_offset];
     cut(row, unit);
     sum += row;
   }
-  cut_to_f32(sum);
+  cut_to_f32(sum, terms.result_fraction);
   std::memcpy(sums, &sum, sizeof(Row));
 }
 
@@ -233,24 +240,40 @@ TENON_INLINE void operand_powers(const double* from, int count, int least_expone
   }
 }
 
-constexpr int kMostDepth = 2 * kCoreRowBytes;  // of a step along k: 32 elements of a byte
+/// The i-th element along k in the order of addition.
+int kth(const SumRule& rule, int i, int count) {
+  return rule.through_halves ? i % (count / 2) / 2 * 4 + i % 2 + (i >= count / 2 ? 2 : 0) : i;
+}
 
 TENON_SIMD void add_aligned(const SumRule& rule, const double* a, const double* b, int chunks, int depth,
                             double* sums) {
   double a_powers[kTileRows * kMostDepth], b_powers[kTileColumns * kMostDepth];
   operand_powers(a, kTileRows * chunks * depth, rule.least_exponent_a, a_powers);
   operand_powers(b, kTileColumns * chunks * depth, rule.least_exponent_b, b_powers);
-  const double fraction = std::ldexp(1.0, -rule.fraction_bits);
-  for (int r = 0; r < kTileRows; ++r) {
-    // A row's k are depth apart from chunk to chunk: gather them, so that a group may cross chunks.
-    double row[kMostDepth], row_powers[kMostDepth];
-    for (int c = 0; c < chunks; ++c) {
-      std::copy_n(a + (c * kTileRows + r) * depth, depth, row + c * depth);
-      std::copy_n(a_powers + (c * kTileRows + r) * depth, depth, row_powers + c * depth);
-    }
-    for (int k = 0; k < chunks * depth; k += rule.terms)
-      add_group(fraction, row + k, row_powers + k, b + k * kTileColumns, b_powers + k * kTileColumns,
-                std::min(rule.terms, chunks * depth - k), sums + r * kTileColumns);
+  Terms terms = {a,
+                 a_powers,
+                 b,
+                 b_powers,
+                 {},
+                 {},
+                 std::ldexp(1.0, -rule.fraction_bits),
+                 std::ldexp(1.0, -rule.result_bits)};
+  const int count = chunks * depth;
+  for (int i = 0; i < count; ++i) {
+    const int k = kth(rule, i, count);
+    terms.a_offset[i] = k / depth * kTileRows * depth + k % depth;
+    terms.b_offset[i] = k * kTileColumns;
+  }
+  for (int r = 0; r < kTileRows; ++r, sums += kTileColumns) {
+    Row start, sum;
+    load(start, sums);
+    if (rule.through_halves) std::fill_n(sums, kTileColumns, 0);
+    for (int k = 0; k < count; k += rule.terms)
+      add_group(terms, r * depth, k, std::min(k + rule.terms, count), sums);
+    if (!rule.through_halves) continue;
+    load(sum, sums);
+    sum += start;
+    for (int n = 0; n < kTileColumns; ++n) sums[n] = static_cast<float>(sum[n]);
   }
 }
 
@@ -272,13 +295,13 @@ uint32_t s32_bits(double sum, bool saturate) {
 uint16_t f16_bits(double sum) { return std::isnan(sum) ? uint16_t{0x7fff} : f64_to_f16(sum); }
 
 TENON_SIMD void load_f32(const void* const* registers, double* sums) {
-  for (int half = 0; half < 2; ++half) {
-    float even[32], odd[32];
-    std::memcpy(even, registers[2 * half], sizeof(even));
-    std::memcpy(odd, registers[2 * half + 1], sizeof(odd));
-    for (int r = 0; r < 8; ++r, sums += kTileColumns)
-      for (int i = 0; i < 4; ++i) sums[i] = even[4 * r + i], sums[4 + i] = odd[4 * r + i];
-  }
+  for (int half = 0; half < 2; ++half)
+    for (int r = 0; r < 8; ++r, sums += kTileColumns) {
+      float row[kTileColumns];
+      std::memcpy(row, static_cast<const std::byte*>(registers[2 * half]) + 16 * r, 16);
+      std::memcpy(row + 4, static_cast<const std::byte*>(registers[2 * half + 1]) + 16 * r, 16);
+      for (int i = 0; i < kTileColumns; ++i) sums[i] = row[i];
+    }
 }
 
 TENON_SIMD void store_f32(const double* sums, void* const* registers) {
@@ -341,24 +364,29 @@ void multiply_add_aligned(const SumRule& rule, const double* a, const double* b,
     if (!std::isfinite(exact[i])) sums[i] = exact[i];
 }
 
-// The one table of how each generation adds, from published measurements: M. Fasi et al., "Numerical behavior of NVIDIA
-// tensor cores", PeerJ CS 2021, and F. A. Khattak, M. Mikaitis, "Accurate models of NVIDIA tensor cores", arXiv
-// 2512.07004. Unconfirmed: no value here has been compared with a card.
-SumRule sum_rule(int arch, Element a, Element b) {
-  bool bytes = element_bytes(a) == 1;
-  auto least = [](Element e) {
+// The one table of how each generation adds. sm_90: tests/golden/gpu holds sums of every type that an H200 made, and these
+// rules give its bits. Others: from published measurements (M. Fasi et al., "Numerical behavior of NVIDIA tensor cores",
+// PeerJ CS 2021; F. A. Khattak, M. Mikaitis, "Accurate models of NVIDIA tensor cores", arXiv 2512.07004), unconfirmed.
+SumRule sum_rule(int arch, MatrixUnit unit, Element a, Element b) {
+  const auto least = [](Element e) {
     return e == Element::kF16 || e == Element::kE5m2 ? -14 : e == Element::kE4m3 ? -6 : -126;
   };
+  const bool bytes = element_bytes(a) == 1, words = element_bytes(a) == 4;
   SumRule rule;
-  if (arch >= 90) {
-    rule.terms = bytes ? 32 : a == Element::kTf32 ? 8 : 16;
-    rule.fraction_bits = bytes && arch == 90 ? 13 : 25;
-  } else {
-    rule.terms = bytes ? 16 : a == Element::kTf32 ? 4 : 8;
-    rule.fraction_bits = bytes ? 13 : 24;
-  }
   rule.least_exponent_a = least(a);
   rule.least_exponent_b = least(b);
+  if (arch < 90) {
+    rule.terms = bytes ? 16 : words ? 4 : 8;
+    rule.fraction_bits = bytes ? 13 : 24;
+  } else if (bytes && unit == MatrixUnit::kWarpgroup) {
+    rule.terms = 32;
+    rule.fraction_bits = rule.result_bits = 13;
+  } else if (bytes) {
+    rule.through_halves = true;
+    rule.least_exponent_a = rule.least_exponent_b = least(Element::kF16);
+  } else if (words) {
+    rule.terms = 8;
+  }
   return rule;
 }
 

@@ -60,15 +60,20 @@ void widen_rows(Element element, const std::byte* const* cores, int count, doubl
 void widen_columns(Element element, const std::byte* const* cores, int count, double sign, double* to);
 
 /// How the hardware adds the products of one step: in groups of `terms`, together with the sum so far. All are aligned to
-/// the largest exponent, cut off `fraction_bits` below it, added exactly, and cut to f32.
+/// the largest exponent, cut off `fraction_bits` below it, added exactly, and cut to `result_bits` of fraction.
 struct SumRule {
   int terms = 16;
   int fraction_bits = 25;
+  int result_bits = 23;
   /// Of A's and of B's elements: subnormal ones are not normalised before they are multiplied.
   int least_exponent_a = -126, least_exponent_b = -126;
+  /// Bytes are made halves, and multiplied as those in two steps: of each four along k the first two, then the others. They
+  /// start from zero; C is added at the end, rounded to nearest.
+  bool through_halves = false;
 };
+enum class MatrixUnit : uint8_t { kWarp /* mma */, kWarpgroup /* wgmma */ };
 /// `arch`: 80, 90, ... See tensor_core.cpp for where the numbers are from.
-SumRule sum_rule(int arch, Element a, Element b);
+SumRule sum_rule(int arch, MatrixUnit unit, Element a, Element b);
 
 /// sums[16][column_place] += A * B, where a = [chunks][2][8][depth] and b = [chunks][depth][8], `depth` = core_depth.
 /// Products and sums in double.

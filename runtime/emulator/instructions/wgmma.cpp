@@ -323,7 +323,7 @@ void decode_types(Decoder& d, Wgmma& form) {
   form.b = element_of(d, b);
   form.accumulator = accumulator_of(d, sum, form.a, form.b, d.accept("satfinite"));
   form.columns = columns_of(d, shape, form.a);
-  form.rule = rule_of(d, form.a, form.b);
+  form.rule = rule_of(d, MatrixUnit::kWarpgroup, form.a, form.b);
 }
 
 double sign_of(Decoder& d, const ptx::Operand& operand) {

@@ -288,7 +288,7 @@ TEST_CASE("emulator: infinities and NaNs pass through both ways of adding") {
   std::vector<Register> c(4);
   for (Register& r : c) r.fill(std::byte{0});
   std::vector<Register> aligned = c;
-  SumRule rule = sum_rule(90, Element::kBf16, Element::kBf16);
+  SumRule rule = sum_rule(90, MatrixUnit::kWarp, Element::kBf16, Element::kBf16);
   tile.multiply(Accumulator::kF32, c);
   tile.multiply(Accumulator::kF32, aligned, &rule);
   for (std::vector<Register>* result : {&c, &aligned}) {
