@@ -11,7 +11,8 @@ arithmetic_opcodes();  ///< opcodes that integers and floats share: add sub mul 
 OpcodeTable float_opcodes();    ///< rcp sqrt rsqrt ex2 lg2 sin cos tanh copysign testp
 OpcodeTable convert_opcodes();  ///< cvt
 OpcodeTable compare_opcodes();  ///< setp set selp slct, and/or/xor/not of predicates are bit_opcodes'
-OpcodeTable move_opcodes();     ///< mov cvta mapa isspacep prefetch, special registers
+OpcodeTable move_opcodes();     ///< mov, also of special registers
+OpcodeTable address_opcodes();  ///< cvta isspacep mapa getctarank, prefetch and other hints
 OpcodeTable memory_opcodes();   ///< ld st ldu
 OpcodeTable atomic_opcodes();   ///< atom red fence membar
 OpcodeTable control_opcodes();  ///< bra brx ret exit call trap brkpt

@@ -13,10 +13,10 @@ namespace {
 const llvm::StringMap<DecodeFunction>& opcodes() {
   static const llvm::StringMap<DecodeFunction> table = [] {
     llvm::StringMap<DecodeFunction> all;
-    for (OpcodeTable file :
-         {integer_opcodes(), bit_opcodes(), arithmetic_opcodes(), float_opcodes(), convert_opcodes(),
-          compare_opcodes(), move_opcodes(), memory_opcodes(), atomic_opcodes(), control_opcodes(),
-          barrier_opcodes(), warp_opcodes(), matrix_opcodes(), async_opcodes(), wgmma_opcodes()})
+    for (OpcodeTable file : {integer_opcodes(), bit_opcodes(), arithmetic_opcodes(), float_opcodes(),
+                             convert_opcodes(), compare_opcodes(), move_opcodes(), address_opcodes(),
+                             memory_opcodes(), atomic_opcodes(), control_opcodes(), barrier_opcodes(),
+                             warp_opcodes(), matrix_opcodes(), async_opcodes(), wgmma_opcodes()})
       for (const OpcodeEntry& entry : file) {
         bool added = all.try_emplace(entry.opcode, entry.decode).second;
         (void)added;

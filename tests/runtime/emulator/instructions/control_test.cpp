@@ -7,13 +7,6 @@
 namespace tenon::emulator {
 namespace {
 
-template <class F>
-std::vector<uint32_t> by_lane(const F& value) {
-  std::vector<uint32_t> values;
-  for (int lane = 0; lane < kLanes; ++lane) values.push_back(static_cast<uint32_t>(value(lane)));
-  return values;
-}
-
 std::string refused(const std::string& text) {
   try {
     PtxKernel kernel(text);
@@ -27,12 +20,12 @@ TEST_CASE("emulator: bra: each lane goes its own way, and all meet again") {
   CHECK(lane_values(
             ".reg .pred %p;\nsetp.lt.u32 %p, %t, 10;\nmov.b32 %v, 1;\n@%p bra less;\n"
             "mov.b32 %v, 2;\nbra.uni join;\nless:\nadd.u32 %v, %v, %t;\njoin:\nadd.u32 %v, %v, 100;\n") ==
-        by_lane([](int lane) { return lane < 10 ? 101 + lane : 102; }));
+        narrow([](int lane) { return lane < 10 ? 101 + lane : 102; }));
   // A loop with a trip count of each lane's own.
   CHECK(lane_values(
             ".reg .pred %p;\n.reg .b32 %i;\nmov.b32 %i, 0;\nmov.b32 %v, 0;\nagain:\nadd.u32 %v, %v, %i;\n"
             "add.u32 %i, %i, 1;\nsetp.le.u32 %p, %i, %t;\n@%p bra again;\n") ==
-        by_lane([](int lane) { return lane * (lane + 1) / 2; }));
+        narrow([](int lane) { return lane * (lane + 1) / 2; }));
 }
 
 TEST_CASE("emulator: bra: a predicate that nothing computed is a finding") {
@@ -53,8 +46,8 @@ TEST_CASE("emulator: brx.idx: by a list, each lane to its entry") {
     return text.insert(text.find("mov.b32 %v, 0"), index + "\n");
   };
   const int values[] = {1, 10, 1, 100};
-  CHECK(lane_values(with("and.b32 %i, %t, 3;")) == by_lane([&](int lane) { return values[lane % 4]; }));
-  CHECK(lane_values(with("mov.b32 %i, 1;")) == by_lane([](int) { return 10; }));
+  CHECK(lane_values(with("and.b32 %i, %t, 3;")) == narrow([&](int lane) { return values[lane % 4]; }));
+  CHECK(lane_values(with("mov.b32 %i, 1;")) == narrow([](int) { return 10; }));
 
   PtxKernel kernel(lane_kernel(with("and.b32 %i, %t, 7;")));
   const uint64_t out = kernel.output(4 * kLanes);
@@ -68,7 +61,7 @@ TEST_CASE("emulator: exit, ret: lanes leave, the others go on") {
                                  std::string(end) + ";\n"));
     const uint64_t out = kernel.input(std::vector<uint32_t>(kLanes, 9), "out");
     CHECK(told(kernel.run(out)) == "");
-    CHECK(kernel.values<uint32_t>(out, kLanes) == by_lane([](int lane) { return lane < 7 ? 5 : 9; }));
+    CHECK(kernel.values<uint32_t>(out, kLanes) == narrow([](int lane) { return lane < 7 ? 5 : 9; }));
   }
 }
 
@@ -93,7 +86,7 @@ TEST_CASE("emulator: call: arguments and results, of calls in calls") {
       "{\n.param .b32 p0;\nst.param.b32 [p0], %t;\n.param .b32 p1;\nst.param.b32 [p1+0], 20;\n.param .b32 "
       "r;\n"
       "call.uni (r), distance, (p0, p1);\nld.param.b32 %v, [r];\n}\n";
-  CHECK(lane_values(call, kFunctions) == by_lane([](int lane) { return std::abs(lane - 20); }));
+  CHECK(lane_values(call, kFunctions) == narrow([](int lane) { return std::abs(lane - 20); }));
   // Lanes that do not call keep what they have.
   std::string guarded = call;
   guarded.insert(guarded.find("call.uni"), "@%odd ");
@@ -102,13 +95,13 @@ TEST_CASE("emulator: call: arguments and results, of calls in calls") {
       lane_values(
           ".reg .pred %odd;\n.reg .b32 %b;\nand.b32 %b, %t, 1;\nsetp.eq.u32 %odd, %b, 1;\nmov.b32 %v, 77;\n" +
               guarded,
-          kFunctions) == by_lane([](int lane) { return lane & 1 ? std::abs(lane - 20) : 77; }));
+          kFunctions) == narrow([](int lane) { return lane & 1 ? std::abs(lane - 20) : 77; }));
   // The first result is still there after a second call of the same function.
   CHECK(lane_values("{\n.reg .b32 %b;\n.param .b32 p0;\n.param .b32 p1;\n.param .b32 r;\n.param .b32 s;\n"
                     "st.param.b32 [p0], %t;\nst.param.b32 [p1], 1;\ncall.uni (r), difference, (p0, p1);\n"
                     "st.param.b32 [p0], 9;\ncall.uni (s), difference, (p0, p1);\n"
                     "ld.param.b32 %v, [r];\nld.param.b32 %b, [s];\nmad.lo.u32 %v, %v, 10, %b;\n}\n",
-                    kFunctions) == by_lane([](int lane) { return (lane - 1) * 10 + 8; }));
+                    kFunctions) == narrow([](int lane) { return (lane - 1) * 10 + 8; }));
 }
 
 TEST_CASE("emulator: call: an argument that nothing wrote is nothing written in the function") {

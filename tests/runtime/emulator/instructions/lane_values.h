@@ -29,4 +29,21 @@ inline std::vector<uint64_t> wide_lane_values(const std::string& body, const std
   return kernel.values<uint64_t>(out, kLanes);
 }
 
+/// What a function of the lane says for each of them.
+template <class T, class F>
+std::vector<T> by_lane(const F& value) {
+  std::vector<T> values;
+  for (int lane = 0; lane < kLanes; ++lane)
+    values.push_back(static_cast<T>(value(static_cast<uint64_t>(lane))));
+  return values;
+}
+template <class F>
+std::vector<uint32_t> narrow(const F& value) {
+  return by_lane<uint32_t>(value);
+}
+template <class F>
+std::vector<uint64_t> wide(const F& value) {
+  return by_lane<uint64_t>(value);
+}
+
 }  // namespace tenon::emulator
