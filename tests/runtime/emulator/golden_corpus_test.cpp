@@ -1,7 +1,7 @@
 // What an H200 made of the micro-kernels of tests/golden/gpu, beside what the emulator makes of them.
 #include <cstdlib>
 
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 #include "runtime/cuda/handles.h"
 #include "runtime/emulator/device/emulated_driver.h"
 #include "tests/golden_corpus/corpus.h"

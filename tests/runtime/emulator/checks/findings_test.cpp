@@ -1,7 +1,7 @@
 // Findings as text, and which of many are kept.
 #include "runtime/emulator/checks/findings.h"
 
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 
 using namespace tenon::emulator;
 

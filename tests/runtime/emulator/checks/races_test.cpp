@@ -1,7 +1,7 @@
 // The race detector told of accesses and orders by hand.
 #include "runtime/emulator/checks/races.h"
 
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 
 using namespace tenon::emulator;
 

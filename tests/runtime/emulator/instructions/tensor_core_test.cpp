@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 #include "ir/dtype.h"
 
 namespace tenon::emulator {
