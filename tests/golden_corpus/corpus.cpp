@@ -10,6 +10,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
+#include "runtime/cuda/tensor_map_encoder.h"
 
 namespace tenon::corpus {
 namespace {
@@ -120,11 +121,45 @@ class Memory {
   std::map<std::string, std::pair<cuda::DevicePointer, int64_t>> places_;
 };
 
-/// The 128 bytes of a tensor map over `place`, made by the device's own encoder.
-void encode(const cuda::DriverApi& api, const Argument& argument, cuda::DevicePointer place,
-            std::byte* opaque) {
-  (void)api, (void)argument, (void)place, (void)opaque;
-  bad("tensor maps are not encoded yet");
+TensorElement element_named(llvm::StringRef type) {
+  for (auto [name, element] :
+       std::initializer_list<std::pair<llvm::StringRef, TensorElement>>{{"u8", TensorElement::kU8},
+                                                                        {"b32", TensorElement::kU32},
+                                                                        {"u32", TensorElement::kU32},
+                                                                        {"s32", TensorElement::kI32},
+                                                                        {"f16", TensorElement::kF16},
+                                                                        {"bf16", TensorElement::kBf16},
+                                                                        {"f32", TensorElement::kF32},
+                                                                        {"f32ftz", TensorElement::kF32Ftz},
+                                                                        {"tf32", TensorElement::kTf32},
+                                                                        {"tf32ftz", TensorElement::kTf32Ftz},
+                                                                        {"f64", TensorElement::kF64}})
+    if (name == type) return element;
+  bad("no tensor map has elements of '" + type.str() + "'");
+}
+
+/// A tensor map over `place`, whose rows lie one behind the other.
+cuda::EncodedTensorMap encode(const cuda::DriverApi& api, const Argument& argument,
+                              cuda::DevicePointer place) {
+  TensorTiling map;
+  map.base = place;
+  map.rank = static_cast<int>(argument.dims.size());
+  if (map.rank > TensorTiling::kMostRank || argument.box.size() != argument.dims.size())
+    bad("a box that is not of the tensor's rank");
+  map.element = element_named(argument.type);
+  uint64_t stride = static_cast<uint64_t>(element_bytes(map.element));
+  for (int i = 0; i < map.rank; ++i) {
+    map.dims[i] = static_cast<uint64_t>(argument.dims[i]);
+    map.box[i] = static_cast<uint32_t>(argument.box[i]);
+    stride *= map.dims[i];
+    if (i + 1 < map.rank) map.strides[i] = stride;
+  }
+  map.swizzle = argument.swizzle == "128"  ? TensorSwizzle::k128
+                : argument.swizzle == "64" ? TensorSwizzle::k64
+                : argument.swizzle == "32" ? TensorSwizzle::k32
+                                           : TensorSwizzle::kNone;
+  map.fill = argument.fill == "nan" ? TensorFill::kNan : TensorFill::kZero;
+  return cuda::encode(api, map);
 }
 
 double half(uint16_t bits, bool brain) { return brain ? bf16_to_f32(bits) : f16_to_f32(bits); }
@@ -223,15 +258,12 @@ Outputs run_case(const cuda::DriverApi& api, cuda::Module module, const Group& g
   api.check(api.cuModuleGetFunction(&function, module, c.name.c_str()), "cuModuleGetFunction", doing);
   const Memory memory(api, group, c);
 
-  struct alignas(64) Parameter {
-    std::byte bytes[128];
-  };
-  std::vector<Parameter> values(c.arguments.size());
+  std::vector<cuda::EncodedTensorMap> values(c.arguments.size());  // the largest parameters that there are
   std::vector<void*> pointers;
   for (size_t i = 0; i < values.size(); ++i) {
     const Argument& argument = c.arguments[i];
     if (argument.kind == Argument::kTensorMap)
-      encode(api, argument, memory.place(argument.tensor), values[i].bytes);
+      values[i] = encode(api, argument, memory.place(argument.tensor));
     else if (argument.kind == Argument::kInt32)
       std::memcpy(values[i].bytes, &argument.value, sizeof argument.value);
     else {

@@ -48,6 +48,8 @@ TEST_CASE("a tensor map's faults are told in words") {
         "the stride of dimension 2 is not below 2^40 bytes");
   CHECK(fault_after([](TensorTiling& m) { m.element_strides[1] = 9; }) ==
         "the element stride of dimension 1 is not 1 to 8");
+  CHECK(fault_after([](TensorTiling& m) { m.box[1] = 256, m.box[2] = 8; }) ==
+        "the box has 262144 bytes, more than the 233472 of shared memory");
   CHECK(fault_after([](TensorTiling& m) { m.box[0] = 4; }) == "a row of the box is no multiple of 16 bytes");
   CHECK(fault_after([](TensorTiling& m) { m.swizzle = TensorSwizzle::k64; }) ==
         "a row of the box has 128 bytes, more than the swizzle's span of 64");

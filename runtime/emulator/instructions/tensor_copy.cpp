@@ -53,8 +53,7 @@ Type type_of(TensorElement element) {
     case TensorElement::kI64: return Type::kS64;
     case TensorElement::kF16: return Type::kF16;
     case TensorElement::kBf16: return Type::kBf16;
-    case TensorElement::kF32:
-    case TensorElement::kF32Ftz: return Type::kF32;
+    case TensorElement::kF32: return Type::kF32;
     case TensorElement::kF64: return Type::kF64;
     default: return Type::kB8;
   }
@@ -109,9 +108,24 @@ int64_t touched_bytes(const TensorTiling& map) {
   return (map.box_bytes() + span - 1) / span * span;
 }
 
-// Not a number that can be told from others: all ones.
+/// Zeros, or the engine's own NaN in each 16 bits (seen on an H200).
 void fill(const TensorTiling& map, std::byte* bytes, int64_t count) {
-  std::memset(bytes, map.fill == TensorFill::kNan ? 0xff : 0, count);
+  std::memset(bytes, 0, count);
+  if (map.fill != TensorFill::kNan) return;
+  constexpr uint16_t kNan = 0x7ff7;
+  for (int64_t at = 0; at < count; at += sizeof kNan) std::memcpy(bytes + at, &kNan, sizeof kNan);
+}
+
+/// Loads of tf32 round to nearest even and make every NaN the same one; subnormal numbers stay (seen on an H200, for the
+/// _FTZ types too).
+void round_to_tf32(std::byte* bytes, int64_t count) {
+  for (int64_t at = 0; at < count; at += sizeof(uint32_t)) {
+    uint32_t bits;
+    std::memcpy(&bits, bytes + at, sizeof bits);
+    const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    bits = nan ? 0x7fffe000 : (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
+    std::memcpy(bytes + at, &bits, sizeof bits);
+  }
 }
 
 /// Reads the box from global memory. Returns the offsets of elements with bytes that nothing wrote.
@@ -119,6 +133,7 @@ std::vector<uint32_t> gather(const TensorCopy& copy) {
   std::vector<uint32_t> uninitialised;
   const Access read = copy.engine.access(AccessKind::kRead);
   const int element = element_bytes(copy.map.element);
+  const bool rounds = copy.map.element == TensorElement::kTf32 || copy.map.element == TensorElement::kTf32Ftz;
   for_each_row(copy.map, copy.first, [&](const BoxRow& row) {
     std::byte* to = copy.box.data() + row.offset;
     fill(copy.map, to, row.before);
@@ -127,6 +142,7 @@ std::vector<uint32_t> gather(const TensorCopy& copy) {
     const Accessed from = access_global(read, row.address, row.inside, 1);
     if (!from) return fill(copy.map, to + row.before, row.inside);
     std::memcpy(to + row.before, from.bytes, row.inside);
+    if (rounds) round_to_tf32(to + row.before, row.inside);
     if (from.initialised) return;
     const Allocation& allocation = *read.warp.launch().memory.find(row.address, row.inside);
     const auto first = static_cast<int64_t>(row.address - allocation.address);
@@ -210,6 +226,23 @@ void store(const TensorCopy& copy, const TensorForm& form) {
   });
 }
 
+/// What the engine traps at (seen on an H200): a box that begins between 16-byte units of its row, and a store that begins
+/// before the tensor.
+bool place_is_good(const Access& at, const TensorForm& form, const TensorCopy& copy) {
+  const int64_t bytes = int64_t{copy.first[0]} * element_bytes(copy.map.element);
+  if (bytes % kChunk != 0) {
+    refuse(at, FindingKind::kMisaligned,
+           "the box begins " + std::to_string(bytes) +
+               " bytes from its row's beginning: the first coordinate must be at a multiple of 16 bytes");
+    return false;
+  }
+  const bool negative = std::any_of(copy.first, copy.first + form.rank, [](int32_t c) { return c < 0; });
+  if (form.direction == TensorForm::kLoad || !negative) return true;
+  refuse(at, FindingKind::kOutOfBounds,
+         "a tensor store has a negative coordinate: only loads may begin before the tensor");
+  return false;
+}
+
 void copy_tensor(Warp& warp, const Op& op, int lane, const TensorForm& form) {
   const Access at{warp, op, lane};
   const std::optional<TensorTiling> map = read_map(at, form);
@@ -221,6 +254,7 @@ void copy_tensor(Warp& warp, const Op& op, int lane, const TensorForm& form) {
   copy.box.resize(map->box_bytes());
   for (int i = 0; i < form.rank; ++i)
     copy.first[i] = warp.lanes<int32_t>(op.words[form.coordinates + i])[lane];
+  if (!place_is_good(at, form, copy)) return;
   if (form.direction == TensorForm::kLoad)
     load(copy, at, form);
   else

@@ -681,7 +681,7 @@ def tensors():
     def load(name, tensor, kind, dims, box, swizzle="none", fill="zero", at=None, cluster=1, multicast=0):
         rank = len(dims)
         at = at or [0] * rank
-        size = {"b32": 4, "f32": 4, "f16": 2, "bf16": 2, "u8": 1}[kind]
+        size = {"b32": 4, "f32": 4, "tf32": 4, "f32ftz": 4, "tf32ftz": 4, "f64": 8, "f16": 2, "bf16": 2, "u8": 1}[kind]
         box_bytes = size
         for extent in box:
             box_bytes *= extent
@@ -724,8 +724,18 @@ def tensors():
     load("load_2d_half_128", "halves", "f16", [128, 100], [64, 32], "128", at=[64, 80])
     load("load_2d_half_nan", "halves", "f16", [128, 100], [64, 32], "128", "nan", at=[96, 80])
     load("load_2d_f32_nan", "words", "f32", [64, 100], [32, 16], "128", "nan", at=[48, 92])
-    load("load_2d_bytes_128", "small", "u8", [256, 100], [128, 40], "128", at=[200, 70])
-    load("load_2d_ragged_rows", "words", "b32", [36, 50], [12, 20], at=[30, 40])
+    load("load_2d_bf16_nan", "halves", "bf16", [128, 100], [64, 32], "128", "nan", at=[96, 80])
+    load("load_2d_f64_nan", "words", "f64", [32, 100], [16, 16], "128", "nan", at=[24, 92])
+    # Of tf32 the engine rounds: ties, what rounds up to infinity, numbers below the normal ones, NaN.
+    heads = [0x3F800000, 0x3F802000, 0xBF800000, 0xBF802000, 0x00000000, 0x00002000, 0x80002000, 0x007FE000, 0x7F7FE000, 0xFF7FE000, 0x7F800000,
+             0xFF800000, 0x7FC00000, 0x7FFFE000, 0x00800000, 0x34567000]
+    tails = [0, 1, 0xFFF, 0x1000, 0x1001, 0x1FFE, 0x1FFF, 0x800]
+    g.tensor("edges", pack([h | t for h in heads for t in tails], 32))
+    for kind in ("tf32", "f32ftz", "tf32ftz"):
+        load("load_2d_" + kind, "words", kind, [64, 100], [32, 24], "128", at=[40, 3])
+        load("load_edges_" + kind, "edges", kind, [128], [128])
+    load("load_2d_bytes_128", "small", "u8", [256, 100], [128, 40], "128", at=[208, 70])
+    load("load_2d_ragged_rows", "words", "b32", [36, 50], [12, 20], at=[28, 40])
     load("load_3d", "words", "b32", [32, 12, 10], [16, 5, 3], at=[24, 9, 8])
     load("load_3d_128", "halves", "bf16", [64, 16, 8], [64, 10, 3], "128", at=[0, 9, 6])
     load("load_4d", "words", "b32", [16, 6, 5, 7], [8, 3, 2, 3], at=[12, -1, 4, 5])
@@ -755,7 +765,6 @@ def tensors():
 
     for swizzle, width_ in (("none", 64), ("32", 8), ("64", 16), ("128", 32)):
         store("store_2d_" + swizzle, "b32", [64, 60], [width_, 24], swizzle, at=[64 - width_ // 2, 50])
-    store("store_2d_before", "b32", [64, 60], [32, 24], "128", at=[-8, -3])
     store("store_3d", "b32", [32, 12, 10], [16, 5, 3], at=[24, 9, 8])
     store("store_reduce_add", "u32", [64, 60], [32, 16], at=[40, 50], reduce="add")
     store("store_reduce_max", "u32", [64, 60], [32, 16], at=[0, 0], reduce="max")

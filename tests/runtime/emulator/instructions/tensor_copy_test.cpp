@@ -152,9 +152,9 @@ TEST_CASE("emulator: tensor copies: a box arrives swizzled, with zeros or NaN wh
     TensorFill fill;
   };
   for (const Case& c : {Case{TensorSwizzle::kNone, 8, 0, 0, TensorFill::kZero},
-                        Case{TensorSwizzle::kNone, 32, -3, -2, TensorFill::kZero},
-                        Case{TensorSwizzle::k32, 8, 29, 3, TensorFill::kZero},
-                        Case{TensorSwizzle::k64, 16, -5, 5, TensorFill::kNan},
+                        Case{TensorSwizzle::kNone, 32, -4, -2, TensorFill::kZero},
+                        Case{TensorSwizzle::k32, 8, 28, 3, TensorFill::kZero},
+                        Case{TensorSwizzle::k64, 16, -8, 5, TensorFill::kNan},
                         Case{TensorSwizzle::k128, 32, 20, -1, TensorFill::kNan},
                         Case{TensorSwizzle::k128, 32, 100, 100, TensorFill::kZero}}) {
     const int rows = 8, bytes = c.columns * rows * 4;
@@ -171,7 +171,7 @@ TEST_CASE("emulator: tensor copies: a box arrives swizzled, with zeros or NaN wh
       for (int column = 0; column < c.columns; ++column) {
         const int x = c.x + column, y = c.y + row;
         const bool inside = x >= 0 && x < 33 && y >= 0 && y < 10;
-        const uint32_t fill = c.fill == TensorFill::kNan ? 0xffffffff : 0;
+        const uint32_t fill = c.fill == TensorFill::kNan ? 0x7ff77ff7 : 0;
         const uint32_t place =
             swizzled(c.swizzle, base + static_cast<uint32_t>((row * c.columns + column) * 4)) - base;
         CHECK(ran.out[place / 4] == (inside ? in[y * 40 + x] : fill));
@@ -201,7 +201,7 @@ TEST_CASE("emulator: tensor copies: a store leaves what lies outside alone") {
   const std::string store = kFill + R"(
     fence.proxy.async.shared::cta;
     bar.sync 0;
-    @%p0 cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%rd0, {-2, 8}], [%r1];
+    @%p0 cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%rd0, {28, 8}], [%r1];
     @%p0 cp.async.bulk.commit_group;
     @%p0 cp.async.bulk.wait_group 0;
   )";
@@ -212,12 +212,12 @@ TEST_CASE("emulator: tensor copies: a store leaves what lies outside alone") {
   CHECK(ran.told == "");
   for (int y = 0; y < 12; ++y)
     for (int x = 0; x < 40; ++x) {
-      const bool written = y >= 8 && y < 10 && x < 6;
+      const bool written = y >= 8 && y < 10 && x >= 28 && x < 33;
       const uint32_t place =
-          swizzled(TensorSwizzle::k32, 0x400 + static_cast<uint32_t>((y - 8) * 8 + x + 2) * 4) - 0x400;
+          swizzled(TensorSwizzle::k32, 0x400 + static_cast<uint32_t>((y - 8) * 8 + x - 28) * 4) - 0x400;
       CHECK(ran.out[y * 40 + x] == (written ? place / 4 : 0xabababab));
     }
-  CHECK(ran.result.meter.totals().async_bytes == 48);
+  CHECK(ran.result.meter.totals().async_bytes == 40);
 
   Bench unfenced(replaced(store, "fence.proxy.async.shared::cta;", ""));
   unfenced.map = words_map(unfenced.out, 33, 10, 8, 4);
@@ -317,10 +317,20 @@ TEST_CASE("emulator: tensor copies: what is wrong with map, box or barrier is to
                     b.map.box[1] = 8;
                   }),
               "the box begins inside the swizzle's pattern: its address is not aligned to 1024 bytes"));
-  CHECK(tells(ran(load_text(128, "0, 0"), [](Bench& b) { b.map.box[0] = 256, b.map.box[1] = 256; }),
-              "a box of 262144 bytes is larger than the block's shared memory"));
+  CHECK(tells(ran(load_text(128, "0, 0"), [](Bench& b) { b.map.box[0] = 128, b.map.box[1] = 256; }),
+              "a box of 131072 bytes is larger than the block's shared memory"));
   CHECK(tells(ran(replaced(good, "[%rd0, ", "[%rd1, "), as_is), "the operand is no tensor map"));
   CHECK(tells(ran("add.s64 %rd0, %rd0, 4;" + good, as_is), "misaligned"));
+  CHECK(tells(
+      ran(load_text(128, "30, 0"), as_is),
+      "misaligned address: the box begins 120 bytes from its row's beginning: the first coordinate must "
+      "be at a multiple of 16 bytes"));
+  CHECK(ran(load_text(128, "-4, -1") + kWait, as_is).told == "");
+  CHECK(tells(
+      ran(kFill + "fence.proxy.async; bar.sync 0; @%p0 cp.async.bulk.tensor.2d.global.shared::cta.bulk_group "
+                  "[%rd0, {0, -1}], [%r1];",
+          as_is),
+      "a tensor store has a negative coordinate: only loads may begin before the tensor"));
   CHECK(ran("@%p0 cp.async.bulk.prefetch.tensor.2d.L2.global [%rd0, {0, 0}];", as_is).told == "");
   CHECK(tells(ran("@%p0 cp.async.bulk.prefetch.tensor.3d.L2.global [%rd0, {0, 0, 0}];", as_is), "of rank 2"));
 }
