@@ -13,7 +13,7 @@ namespace {
 // %p0: thread 0. %r2: the barrier, which thread 0 initialises for `count` arrivals. %r3: 64 words of shared memory.
 std::string set_up(int count) {
   return R"(
-  .shared .align 8 .b8 bar[16];
+  .shared .align 16 .b8 bar[16];
   .shared .align 16 .b8 words[512];
   .reg .b32 %r<16>;
   .reg .b64 %rd<16>;
