@@ -14,6 +14,7 @@
 #include "runtime/cuda/nvrtc.h"
 #include "runtime/emulator/device/emulator_device.h"
 #include "runtime/emulator/device/loaded_module.h"
+#include "runtime/emulator/machine/meter_report.h"
 #include "runtime/safetensors.h"
 
 namespace tenon::cli {
@@ -132,6 +133,7 @@ std::string Emulate::json_text(const emulator::LaunchRecord& record,
     out.attribute("completed", record.result.completed);
     out.attribute("emulation_us", record.result.host_us);
     write_launch_meter(out, record.result.meter);
+    if (verbose) emulator::write_lines(out, record.result.meter);
     out.attribute_array("findings", [&] {
       for (const emulator::Finding& finding : record.result.findings) write_finding(out, finding);
     });

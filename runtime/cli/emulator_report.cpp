@@ -6,6 +6,7 @@
 
 #include "passes/quantity.h"
 #include "runtime/emulator/device/emulator_device.h"
+#include "runtime/emulator/machine/meter_report.h"
 
 namespace tenon::cli {
 namespace {
@@ -75,7 +76,7 @@ std::string meter_table(const Plan& plan, const EmulatedMachine& machine) {
          " unique; unfused " + tell_bytes(static_cast<double>(plan.selection.unfused_bytes)) + " predicted\n";
 }
 
-std::string launch_table(const LaunchRecord& record, bool) {
+std::string launch_table(const LaunchRecord& record, bool lines) {
   const Meter& meter = record.result.meter;
   const Meter::Totals totals = meter.totals();
   const auto number = [](uint64_t value) { return std::to_string(value); };
@@ -105,6 +106,7 @@ std::string launch_table(const LaunchRecord& record, bool) {
   line("flops", tell_flops(static_cast<double>(totals.flops)) + ", tensor cores " +
                     tell_flops(static_cast<double>(totals.mma_flops)));
   line("barrier waits", number(meter.barrier_waits));
+  if (lines) text += "\n" + emulator::line_table(meter);
   return text;
 }
 
