@@ -15,6 +15,8 @@
 
 // In front of a loop over lanes: a slot that is written is either another than those read, or the same one.
 #if defined(__clang__)
+// Which asks for vectors, and would warn wherever there are none to be had.
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define TENON_EACH_LANE _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define TENON_EACH_LANE _Pragma("GCC ivdep")
@@ -86,6 +88,16 @@ struct LaneMap {
   }
 };
 
+// Under sanitizers there is one version, the plain one: so it is tested too.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TENON_ONE_VERSION
+#endif
+#endif
+#if !defined(__x86_64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TENON_ONE_VERSION
+#endif
+
 /// Whether this machine has the vector units that versioned() may use.
 bool has_wide_vectors();
 
@@ -93,7 +105,7 @@ template <class Body, class R, class... A>
 [[gnu::flatten]] R run_plain(A... arguments) {
   return Body::run(arguments...);
 }
-#if defined(__x86_64__)
+#if !defined(TENON_ONE_VERSION)
 template <class Body, class R, class... A>
 [[gnu::flatten, gnu::target("avx2,fma,bmi,bmi2,popcnt")]] R run_wide(A... arguments) {
   return Body::run(arguments...);
@@ -101,7 +113,7 @@ template <class Body, class R, class... A>
 #endif
 template <class Body, class R, class... A>
 auto pick_version(R (*)(A...)) -> R (*)(A...) {
-#if defined(__x86_64__)
+#if !defined(TENON_ONE_VERSION)
   if (has_wide_vectors()) return run_wide<Body, R, A...>;
 #endif
   return run_plain<Body, R, A...>;
