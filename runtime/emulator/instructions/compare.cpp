@@ -147,6 +147,7 @@ void choose_comparison(Decoder& d, Type type, llvm::StringRef relation, CompareF
   if (ptx::is_float(type)) {
     for (auto [name, holds] : kFloatRelations)
       if (relation == name) form.relation = static_cast<uint8_t>(holds);
+    if (form.relation == 0) fail_type(d, type);
     if (type != Type::kF64 && type != Type::kBf16 && type != Type::kBf16x2) form.flush = d.accept("ftz");
   }
   switch (type) {
@@ -315,6 +316,7 @@ void decode_set(Decoder& d) {
   llvm::StringRef relation = relation_and_combination(d, form);
   Type result = d.expect_type(), source = d.expect_type();
   choose_comparison(d, source, relation, form);
+  if (form.flush && result == Type::kBf16) d.fail("no .ftz with a result of bf16");
   auto on = truth(result, source);
   if (!on) fail_type(d, result);
   form.true_low = *on;

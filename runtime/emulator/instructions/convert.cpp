@@ -447,8 +447,9 @@ void decode_to_tf32(Decoder& d, Type from) {
   form.rounding = rounding == "rna"  ? Rounding::kAway
                   : rounding == "rn" ? Rounding::kNearest
                                      : Rounding::kZero;
-  form.finite = d.accept("satfinite");
-  form.relu = rounding != "rna" && d.accept("relu");
+  bool away = form.rounding == Rounding::kAway;
+  form.finite = (away || d.target_arch() >= 100) && d.accept("satfinite");
+  form.relu = !away && d.accept("relu");
   emit_lanes(d, each_lane<ToTf32>(), Type::kB32, {Type::kF32}, OpClass::kConvert);
 }
 

@@ -344,14 +344,15 @@ bool has(const Decoder& d, llvm::StringRef modifier) {
   return llvm::is_contained(d.instruction().modifiers, modifier);
 }
 
-/// .u16x2 and .s16x2; true when it was one of them.
-template <template <class> class F>
+/// .u16x2 and .s16x2, min and max with .relu; true when it was one of them.
+template <template <class> class F, bool kRelu>
 bool emit_packed(Decoder& d, std::optional<Type> type) {
   if (type) return false;
   bool is_signed = d.expect_any({"u16x2", "s16x2"}) == "s16x2";
   Handler handler =
       is_signed ? each_lane<Halves<F<int16_t>, int16_t>>() : each_lane<Halves<F<uint16_t>, uint16_t>>();
-  if (is_signed && d.accept("relu")) handler = each_lane<Halves<ThenRelu<F<int16_t>, int16_t>, int16_t>>();
+  if (kRelu && is_signed && d.accept("relu"))
+    handler = each_lane<Halves<ThenRelu<F<int16_t>, int16_t>, int16_t>>();
   emit_integer(d, handler, Type::kB32, {Type::kB32, Type::kB32});
   return true;
 }
@@ -366,7 +367,7 @@ void decode_sum(Decoder& d, std::optional<Type> type) {
 
 template <template <class> class F>
 void decode_extreme(Decoder& d, std::optional<Type> type) {
-  if (emit_packed<F>(d, type)) return;
+  if (emit_packed<F, true>(d, type)) return;
   Handler handler = for_integer<F>(*type);
   if (*type == Type::kS32 && d.accept("relu")) handler = each_lane<ThenRelu<F<int32_t>, int32_t>>();
   emit_integer(d, handler, *type, {*type, *type});
@@ -431,7 +432,7 @@ void decode_dot(Decoder& d) {
 }  // namespace
 
 void decode_integer_add(Decoder& d, std::optional<Type> type) {
-  if (!has(d, "cc") && emit_packed<Add>(d, type)) return;
+  if (!has(d, "cc") && emit_packed<Add, false>(d, type)) return;
   decode_sum<Add, AddSaturating, AddCarry>(d, type);
 }
 void decode_integer_sub(Decoder& d, std::optional<Type> type) {
