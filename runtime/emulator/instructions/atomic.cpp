@@ -191,9 +191,16 @@ Outcome run_fence(Warp& warp, const Op&, LaneMask) {
   return Outcome::kNext;
 }
 
+/// Mbarriers initialised before become visible to the async proxy.
+Outcome run_init_fence(Warp& warp, const Op&, LaneMask) {
+  ++warp.block().async_fences;
+  return Outcome::kNext;
+}
+
 /// Generic writes to shared memory become visible to the async proxy.
 Outcome run_proxy_fence(Warp& warp, const Op&, LaneMask) {
-  const Block& block = warp.block();
+  Block& block = warp.block();
+  ++block.async_fences;
   if (RaceDetector* races = block.residency().races(block))
     races->fence_proxy(races->agents().warp(block.rank(), warp.index()));
   return Outcome::kNext;
@@ -236,7 +243,7 @@ void decode_fence(Decoder& decoder) {
     if (order == "acquire" || order == "release")
       decoder.accept_any({"sync_restrict::shared::cluster", "sync_restrict::shared::cta"});
     const bool block_scope = decoder.expect_any({"cta", "cluster", "gpu", "sys"}) == "cta";
-    if (!initialised) handler = block_scope ? run_fence<false> : run_fence<true>;
+    handler = initialised ? run_init_fence : block_scope ? run_fence<false> : run_fence<true>;
   }
   decoder.emit(handler, OpClass::kSync);
 }

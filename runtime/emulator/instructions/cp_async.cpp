@@ -91,10 +91,13 @@ void access_source(Warp& warp, const Op& op, const CopyForm& form, LaneMask acti
 }
 
 template <int kBytes>
-void move_whole(LaneMask lanes, const LaneBytes& source, const LaneBytes& target) {
+void move(LaneMask lanes, const LaneBytes& source, const LaneBytes& target, const uint8_t (&wanted)[kLanes]) {
   for (; lanes; lanes &= lanes - 1) {
     const int lane = __builtin_ctz(lanes);
-    std::memcpy(target.at[lane], source.at[lane], kBytes);
+    if (wanted[lane] == kBytes)
+      std::memcpy(target.at[lane], source.at[lane], kBytes);
+    else
+      Delivery{target.at[lane], source.at[lane], 0, kBytes, wanted[lane]}.perform();
   }
 }
 
@@ -120,19 +123,16 @@ Outcome run_copy(Warp& warp, const Op& op, LaneMask active) {
   }
   if (source.lanes == 0) return Outcome::kNext;
   access_lanes(write, source.lanes, Space::kShared, addresses, form.bytes, source.uninitialised, target);
-  if (form.least == CopyForm::kAll && !warp.launch().options.lazy_copies) {
-    if (form.bytes == 16) return move_whole<16>(target.lanes, source, target), Outcome::kNext;
-    if (form.bytes == 8) return move_whole<8>(target.lanes, source, target), Outcome::kNext;
-    return move_whole<4>(target.lanes, source, target), Outcome::kNext;
+  if (!warp.launch().options.lazy_copies) {
+    if (form.bytes == 16) move<16>(target.lanes, source, target, wanted);
+    if (form.bytes == 8) move<8>(target.lanes, source, target, wanted);
+    if (form.bytes == 4) move<4>(target.lanes, source, target, wanted);
+    return Outcome::kNext;
   }
   for (LaneMask left = target.lanes; left; left &= left - 1) {
     const int lane = __builtin_ctz(left);
-    const Delivery delivery{target.at[lane], source.at[lane], static_cast<uint8_t>(lane),
-                            static_cast<uint8_t>(form.bytes), wanted[lane]};
-    if (warp.launch().options.lazy_copies)
-      groups.issue(delivery);
-    else
-      delivery.perform();
+    groups.issue(Delivery{target.at[lane], source.at[lane], static_cast<uint8_t>(lane),
+                          static_cast<uint8_t>(form.bytes), wanted[lane]});
   }
   return Outcome::kNext;
 }

@@ -75,6 +75,7 @@ Outcome run_init(Warp& warp, const Op& op, LaneMask active) {
       report(warp, op, lane, FindingKind::kMbarrier, named(*address) + ": " + fault);
       continue;
     }
+    barrier.fences = block->async_fences;
     const uint64_t mark = Mbarrier::mark(offset);
     std::memcpy(bytes.bytes, &mark, sizeof mark);
     block->mbarriers[offset] = std::move(barrier);
@@ -330,8 +331,15 @@ void settle(const Access& access, const MbarrierPlace& place, const char* fault,
 }
 
 void complete_bytes(const Access& access, const MbarrierPlace& place, int64_t bytes) {
-  if (RaceDetector* races = place.block->residency().races(*place.block))
+  if (RaceDetector* races = place.block->residency().races(*place.block)) {
     RaceDetector::join(place.state->arrivals, races->release(access.agent));
+    if (place.state->fences == place.block->async_fences)
+      report(
+          access.warp, access.op, access.lane, FindingKind::kProxyFence,
+          named(place.address) +
+              ": a bulk copy completes on it, but no fence.mbarrier_init or fence.proxy.async followed its "
+              "mbarrier.init");
+  }
   const uint32_t phase = place.state->phase;
   settle(access, place, place.state->complete_bytes(bytes), phase);
 }

@@ -45,6 +45,7 @@ void Block::start(const int (&index)[3]) {
     if (!barrier.idle() || barrier.generation != 1) barrier = NamedBarrier();
   for (Warpgroup& warpgroup : warpgroups) warpgroup.arrived = 0;
   mbarriers.clear();
+  async_fences = 0;
   exited = false;
   for (auto& warp : warps) warp->start();
 }

@@ -21,10 +21,11 @@ struct Launch {
   const Program& program;
   const Options& options;
   GlobalMemory& memory;
-  Findings findings;                  ///< safe from many threads
-  std::vector<std::byte> constants;   ///< what `pool` points into
-  const std::byte* pool = nullptr;    ///< Program::constants, aligned to 128 bytes
-  std::unique_ptr<GlobalRaces> global_races;  ///< null where they are not watched; then blocks run in one host thread
+  Findings findings;                 ///< safe from many threads
+  std::vector<std::byte> constants;  ///< what `pool` points into
+  const std::byte* pool = nullptr;   ///< Program::constants, aligned to 128 bytes
+  std::unique_ptr<GlobalRaces>
+      global_races;                   ///< null where they are not watched; then blocks run in one host thread
   std::atomic<bool> stopped{false};   ///< a trap, a deadlock, the budget: everything ends
   std::atomic<uint64_t> executed{0};  ///< warp instructions, as far as host threads have told
   int threads() const { return request.block[0] * request.block[1] * request.block[2]; }  ///< of a block
@@ -85,6 +86,7 @@ class Block {
   SharedMemory shared;
   NamedBarrier barriers[kBarriers];
   Warpgroup warpgroups[kWarpgroups];
+  uint64_t async_fences = 0;  ///< fences that let the async proxy see an mbarrier.init before them
   std::map<uint32_t, Mbarrier> mbarriers;  ///< by offset from kSharedBase: those that were initialised
   bool exited = false;
   uint32_t live_warps() const;  ///< one bit each

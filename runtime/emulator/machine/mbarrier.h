@@ -19,6 +19,7 @@ struct Mbarrier {
   int32_t pending = 0;   ///< arrivals that the running phase still wants
   int64_t transactions =
       0;  ///< bytes that the running phase still wants; negative: came before they were expected
+  uint64_t fences = 0;    ///< Block::async_fences when it was initialised
   VectorClock arrivals;   ///< what arrivals and copies released so far
   VectorClock completed;  ///< of it, what had come when the last phase ended: a successful wait acquires it
 

@@ -120,6 +120,22 @@ TEST_CASE("emulator: bulk copies: to shared memory, told by an mbarrier") {
   CHECK(run_body(hinted + kWait + kShow).out == counted(1, 1));
 }
 
+TEST_CASE("emulator: bulk copies: the copy engine must be shown an mbarrier by a fence") {
+  const std::string fence = "fence.mbarrier_init.release.cluster;";
+  auto ran = [&](const std::string& instead) {
+    PtxKernel kernel(
+        replaced(kernel_text(".param .u64 in, .param .u64 out", kSetUp + kLoad + kWait + kShow + " ret;"),
+                 fence, instead));
+    const uint64_t from = kernel.input(counted(1, 1)), to = kernel.output(256);
+    return told(kernel.run(from, to));
+  };
+  CHECK(ran(fence) == "");
+  CHECK(ran("fence.proxy.async.shared::cta;") == "");
+  CHECK(ran("") ==
+        "missing proxy fence: mbarrier 0x500: a bulk copy completes on it, but no fence.mbarrier_init or "
+        "fence.proxy.async followed its mbarrier.init (line 24)\n");
+}
+
 TEST_CASE("emulator: bulk copies: to global memory, after a fence and before an exit") {
   const std::string fence = "fence.proxy.async.shared::cta; bar.sync 0;";
   const std::string wait = "@%p0 cp.async.bulk.wait_group.read 0;";
