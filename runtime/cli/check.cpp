@@ -48,7 +48,7 @@ struct Check {
                       output.error, output.tolerance, output.passed() ? "passed" : "FAILED");
         text += line;
       }
-    return meter ? text + meter_table(*placed.plan, *emulated) : text;
+    return meter ? text + meter_table(*placed.plan, *emulated, options.verbose) : text;
   }
 
   static std::string json(const PlacedModel& placed, llvm::ArrayRef<KernelCheck> checks,

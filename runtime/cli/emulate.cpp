@@ -74,8 +74,7 @@ void Emulate::compile(const emulator::Architecture& architecture) {
   }
   const cuda::LibrarySearch search = cuda::find_nvrtc();
   const cuda::Nvrtc nvrtc(search);
-  cuda::CompileRequest request{fs::path(file).filename().string(), source, architecture.name.str(), false,
-                               includes};
+  cuda::CompileRequest request{file, source, architecture.name.str(), false, includes};
   const fs::path folder = fs::path(file).parent_path();
   request.include_folders.push_back(folder.empty() ? "." : folder.string());
   if (const std::string headers = toolkit_headers(search); !headers.empty())
@@ -159,6 +158,8 @@ void Emulate::run() {
   const emulator::Architecture& architecture = emulator::find_architecture(wanted);
   emulator::Options options = emulator::options_from_environment();
   emulator::set_checks(options, checks, "--check");
+  if (json == "-")
+    options.print = [](llvm::StringRef text) { std::fwrite(text.data(), 1, text.size(), stderr); };
   compile(architecture);
   machine = std::make_unique<emulator::EmulatedMachine>(architecture, options);
   module = std::make_unique<emulator::LoadedModule>(machine->memory(), ptx,

@@ -56,7 +56,7 @@ std::vector<KernelReport> reports_of(const Plan& plan, const EmulatedMachine& ma
   return reports;
 }
 
-std::string meter_table(const Plan& plan, const EmulatedMachine& machine) {
+std::string meter_table(const Plan& plan, const EmulatedMachine& machine, bool lines) {
   std::string text = "  metered on the emulator, a launch each (read / written)\n";
   text += format("  %-24s %4s %22s %22s %22s %20s %9s %14s %12s\n", "site", "x", "predicted", "unique",
                  "asked for", "sectors", "conflicts", "mma", "instructions");
@@ -68,6 +68,7 @@ std::string meter_table(const Plan& plan, const EmulatedMachine& machine) {
     const Kernel& kernel = plan.kernels[i];
     const Meter& meter = records[i]->result.meter;
     text += kernel_line(kernel, meter);
+    if (lines) text += emulator::line_table(meter);
     predicted += static_cast<double>(kernel.launches) *
                  static_cast<double>(kernel.estimate.bytes_read + kernel.estimate.bytes_written);
     unique += static_cast<uint64_t>(kernel.launches) * (meter.unique_bytes_read + meter.unique_bytes_written);

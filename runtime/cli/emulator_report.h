@@ -11,8 +11,8 @@ namespace tenon::cli {
 /// One entry a kernel, from its first recorded launch; for write_plan().
 std::vector<KernelReport> reports_of(const Plan& plan, const emulator::EmulatedMachine& machine);
 /// A line a kernel: predicted bytes beside those touched and those asked for, sectors, conflicts, flops, instructions; a
-/// launch each. Then the sums over all launches.
-std::string meter_table(const Plan& plan, const emulator::EmulatedMachine& machine);
+/// launch each. Then the sums over all launches. `lines`: below each kernel its source lines.
+std::string meter_table(const Plan& plan, const emulator::EmulatedMachine& machine, bool lines);
 /// One launch's meters as a table for people. `lines`: by source line too.
 std::string launch_table(const emulator::LaunchRecord& record, bool lines);
 /// "meter": one launch's meters, into an open object.

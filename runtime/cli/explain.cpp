@@ -68,7 +68,8 @@ struct Explain {
     if (!options.json.empty())
       write_text(options.json, plan_json(*placed.plan, reports_of(*placed.plan, machine)));
     else
-      write_text("-", explain(*placed.plan, site) + "\n" + meter_table(*placed.plan, machine));
+      write_text("-",
+                 explain(*placed.plan, site) + "\n" + meter_table(*placed.plan, machine, options.verbose));
     emulator::require_no_findings(machine);
   }
 

@@ -9,6 +9,7 @@
 #include "ir/diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "runtime/convert.h"
+#include "runtime/emulator/machine/tensor_map.h"
 #include "runtime/npy.h"
 
 namespace tenon::cli {
@@ -88,6 +89,30 @@ Fill parse_fill(const std::string& text, llvm::StringRef fill, bool floating) {
     refuse(text, "'" + number.str() + "' is no number", parsed.kind.str() + ":1");
   if (parsed.number >> 53) refuse(text, "its number is beyond 2^53");
   return parsed;
+}
+
+TensorElement tensor_element(FileType type) {
+  switch (type) {
+    case FileType::kU16:
+    case FileType::kI16: return TensorElement::kU16;
+    case FileType::kU32: return TensorElement::kU32;
+    case FileType::kI32: return TensorElement::kI32;
+    case FileType::kU64: return TensorElement::kU64;
+    case FileType::kI64: return TensorElement::kI64;
+    case FileType::kF16: return TensorElement::kF16;
+    case FileType::kBF16: return TensorElement::kBf16;
+    case FileType::kF32: return TensorElement::kF32;
+    case FileType::kF64: return TensorElement::kF64;
+    default: return TensorElement::kU8;
+  }
+}
+
+TensorSwizzle parse_swizzle(const std::string& text, llvm::StringRef name) {
+  if (name == "none" || name == "0") return TensorSwizzle::kNone;
+  if (name == "32") return TensorSwizzle::k32;
+  if (name == "64") return TensorSwizzle::k64;
+  if (name != "128") refuse(text, "no swizzle '" + name.str() + "'", "none, 32, 64 or 128");
+  return TensorSwizzle::k128;
 }
 
 std::vector<std::byte> file_bytes(const std::string& text, const FileTensor& file, FileType type) {
@@ -202,8 +227,47 @@ void LaunchArguments::parse_buffer(Argument& argument, llvm::StringRef kind, llv
   argument.value = bytes_of(argument.address);
 }
 
+// ARG:BOX:SWIZZLE. The engine counts dimensions from the innermost.
 void LaunchArguments::resolve_tensor_map(Argument& argument) const {
-  refuse(argument.text, "tensor maps are not there yet");
+  llvm::SmallVector<llvm::StringRef, 3> parts;
+  llvm::StringRef(argument.tensor_map).split(parts, ':');
+  if (parts.size() != 3) refuse(argument.text, "it takes ARG:BOX:SWIZZLE", "tensormap:0:64x64:128");
+  const Argument& buffer = buffer_named(argument.text, parts[0]);
+  const std::optional<Extents> box = parse_shape(parts[1]);
+  if (!box || box->size() != buffer.shape.size())
+    refuse(
+        argument.text,
+        "a box of " + parts[1].str() + " over a shape of " + std::to_string(buffer.shape.size()) + " extents",
+        "as many extents as the buffer has, innermost last");
+  TensorTiling map;
+  map.base = buffer.address;
+  map.rank = static_cast<int>(box->size());
+  if (map.rank > TensorTiling::kMostRank) refuse(argument.text, "more than 5 extents");
+  map.element = tensor_element(buffer.type);
+  map.swizzle = parse_swizzle(argument.text, parts[2]);
+  uint64_t stride = static_cast<uint64_t>(size_of(buffer.type));
+  for (int i = 0; i < map.rank; ++i) {
+    const size_t from = box->size() - 1 - static_cast<size_t>(i);
+    if ((*box)[from] > UINT32_MAX) refuse(argument.text, "the box is too large");
+    map.dims[i] = static_cast<uint64_t>(buffer.shape[from]);
+    map.box[i] = static_cast<uint32_t>((*box)[from]);
+    stride *= map.dims[i];
+    if (i + 1 < map.rank) map.strides[i] = stride;
+  }
+  if (const std::string fault = fault_in(map); !fault.empty()) refuse(argument.text, fault);
+  argument.value.resize(emulator::kTensorMapBytes);
+  emulator::encode_tensor_map(map, argument.value.data());
+}
+
+const LaunchArguments::Argument& LaunchArguments::buffer_named(const std::string& text,
+                                                               llvm::StringRef name) const {
+  for (const Argument& buffer : buffers_)
+    if (name == buffer.name) return buffer;
+  size_t index = 0;
+  if (name.getAsInteger(10, index) || index >= arguments_.size() || !arguments_[index].address)
+    refuse(text, "no buffer '" + name.str() + "'",
+           "the number of an in, out or inout --arg (from 0), or a --buffer");
+  return arguments_[index];
 }
 
 std::vector<std::byte> LaunchArguments::parameters(const emulator::Program& program) const {

@@ -45,6 +45,7 @@ class LaunchArguments {
   bool parse_scalar(Argument& argument, llvm::StringRef kind, llvm::StringRef value) const;
   void parse_buffer(Argument& argument, llvm::StringRef kind, llvm::StringRef rest);
   void resolve_tensor_map(Argument& argument) const;
+  const Argument& buffer_named(const std::string& text, llvm::StringRef name) const;
 
   emulator::EmulatedMachine& machine_;
   std::vector<Argument> arguments_, buffers_;
