@@ -5,6 +5,8 @@
 #include <cassert>
 #include <tuple>
 
+#include "llvm/Demangle/Demangle.h"
+
 namespace tenon::emulator {
 namespace {
 
@@ -42,6 +44,14 @@ const KindText& text_of(FindingKind kind) {
   return text;
 }
 
+// "_ZN5tenon9copy_tileIfEEvPT_" is tenon::copy_tile.
+std::string readable(llvm::StringRef mangled) {
+  const std::string whole = llvm::demangle(mangled.str());
+  llvm::StringRef name = llvm::StringRef(whole).take_until([](char c) { return c == '(' || c == '<'; });
+  if (name.contains(' ')) name = name.rsplit(' ').second;  // behind the type that a template returns
+  return name.str();
+}
+
 std::string triple(const int (&values)[3]) {
   return "(" + std::to_string(values[0]) + "," + std::to_string(values[1]) + "," + std::to_string(values[2]) +
          ")";
@@ -76,7 +86,7 @@ std::vector<std::string> source_chain(const ptx::Module& module, int place) {
     const ptx::SourcePlace& at = module.places[place];
     const bool named = at.file >= 0 && at.file < static_cast<int>(module.files.size());
     std::string text = (named ? module.files[at.file] : "?") + ":" + std::to_string(at.line);
-    if (!at.function.empty()) text += " (" + at.function.str() + ")";
+    if (!at.function.empty()) text += " (" + readable(at.function) + ")";
     chain.push_back(text);
     place = at.inlined_at;
   }
