@@ -10,6 +10,7 @@ namespace tenon::emulator {
 namespace {
 
 constexpr uint32_t kGranule = 4;
+constexpr int kFew = 4;
 constexpr Agent kNobody = 0xffff;
 
 /// One access: the agent and its clock then. `bytes` are those of the granule that it touched.
@@ -24,11 +25,11 @@ struct Epoch {
 };
 
 /// Reads since the last write are one epoch while they are ordered; from the first unordered one on they are a row of
-/// State::many, which holds the last read of every agent.
+/// State::few or State::many, whose first `readers` entries are of different agents.
 struct Granule {
   Epoch write, read;
-  int32_t many = -1;       // the granule's row once it had one
-  bool many_used = false;  // `read` is not enough
+  int32_t few = -1, many = -1;  // the granule's rows once it had them
+  uint16_t readers = 0;         // in a row; 0: `read` is enough
 };
 
 uint8_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
@@ -42,9 +43,9 @@ uint8_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
 /// A clock is two arrays: what happened before, and of that, which generic writes the async proxy sees.
 struct RaceDetector::State {
   int agents = 0;
-  std::vector<VectorClock> clocks;                    // by agent
-  std::vector<std::vector<Granule>> granules;         // by block
-  std::vector<Epoch> many;                            // rows of `agents`
+  std::vector<VectorClock> clocks;             // by agent
+  std::vector<std::vector<Granule>> granules;  // by block
+  std::vector<Epoch> few, many;  // rows of kFew, so that most stay in the host's caches, and of `agents`
   FlagOrder<RaceDetector, Agent, VectorClock> flags;  // locations: the block above, the address below
 
   uint32_t now(Agent agent) const { return clocks[agent][agent]; }
@@ -52,12 +53,16 @@ struct RaceDetector::State {
   bool fenced(const Epoch& epoch, Agent agent) const {
     return epoch.clock <= clocks[agent][agents + epoch.agent];
   }
-  Epoch* row(const Granule& granule) { return many.data() + static_cast<size_t>(granule.many) * agents; }
+  Epoch* reads(const Granule& granule) {
+    return granule.readers <= kFew ? few.data() + static_cast<size_t>(granule.few) * kFew
+                                   : many.data() + static_cast<size_t>(granule.many) * agents;
+  }
 
   void tick(Agent agent) { ++clocks[agent][agent]; }
   bool after_write(const Granule& granule, const Epoch& epoch, Race::Kind kind, uint32_t address, Race& race);
   bool after_reads(const Granule& granule, const Epoch& epoch, uint32_t address, Race& race);
   void note_read(Granule& granule, const Epoch& epoch);
+  void add_read(Granule& granule, const Epoch& epoch);
 };
 
 namespace {
@@ -97,35 +102,51 @@ bool RaceDetector::State::after_reads(const Granule& granule, const Epoch& epoch
     fill(race, Race::kReadWrite, read, epoch, address);
     return false;
   };
-  if (!granule.many_used) return ordered(granule.read);
-  const Epoch* reads = row(granule);
-  return std::all_of(reads, reads + agents, ordered);
+  if (granule.readers == 0) return ordered(granule.read);
+  const Epoch* all = reads(granule);
+  return std::all_of(all, all + granule.readers, ordered);
 }
 
 void RaceDetector::State::note_read(Granule& granule, const Epoch& epoch) {
-  if (granule.many_used) {
-    row(granule)[epoch.agent] = epoch;
+  // A read that happened before this one is no longer needed: what comes after this comes after that.
+  auto replace = [&](Epoch& old) {
+    const bool same = old.agent == epoch.agent && old.clock == epoch.clock;
+    const Epoch held = old;
+    old = epoch;
+    if (!same) return;
+    old.bytes |= held.bytes;
+    old.atomic = epoch.atomic && held.atomic;
+  };
+  auto stands_for = [&](const Epoch& old) {
+    return old.agent == kNobody || old.agent == epoch.agent ||
+           (before(old, epoch.agent) && !(old.bytes & ~epoch.bytes) && old.atomic == epoch.atomic);
+  };
+  if (granule.readers == 0) {
+    if (stands_for(granule.read)) return replace(granule.read);
+    add_read(granule, granule.read);
+  }
+  Epoch* all = reads(granule);
+  for (int i = 0; i < granule.readers; ++i)
+    if (all[i].agent == epoch.agent) return replace(all[i]);
+  add_read(granule, epoch);
+}
+
+/// To the granule's row, of another agent than those in it.
+void RaceDetector::State::add_read(Granule& granule, const Epoch& epoch) {
+  auto row = [](std::vector<Epoch>& rows, int32_t& index, int width) {
+    if (index < 0) {
+      index = static_cast<int32_t>(rows.size() / width);
+      rows.resize(rows.size() + width);
+    }
+    return rows.data() + static_cast<size_t>(index) * width;
+  };
+  if (granule.readers < kFew) {
+    row(few, granule.few, kFew)[granule.readers++] = epoch;
     return;
   }
-  if (granule.read.agent == kNobody || granule.read.agent == epoch.agent ||
-      before(granule.read, epoch.agent)) {
-    bool same = granule.read.agent == epoch.agent && granule.read.clock == epoch.clock;
-    uint8_t bytes = epoch.bytes | (same ? granule.read.bytes : 0);
-    bool atomic = epoch.atomic && (!same || granule.read.atomic);
-    granule.read = epoch;
-    granule.read.bytes = bytes;
-    granule.read.atomic = atomic;
-    return;
-  }
-  if (granule.many < 0) {
-    granule.many = static_cast<int32_t>(many.size() / agents);
-    many.resize(many.size() + agents);
-  } else {
-    std::fill_n(row(granule), agents, Epoch{});
-  }
-  row(granule)[granule.read.agent] = granule.read;
-  row(granule)[epoch.agent] = epoch;
-  granule.many_used = true;
+  Epoch* all = row(many, granule.many, agents);
+  if (granule.readers == kFew) std::copy_n(reads(granule), kFew, all);
+  all[granule.readers++] = epoch;
 }
 
 RaceDetector::RaceDetector(Agents agents, int64_t shared_bytes)
@@ -160,7 +181,7 @@ bool RaceDetector::read(Agent agent, int block, uint32_t address, uint32_t bytes
     Granule& granule = s.granules[block][g];
     epoch.bytes = bytes_within(g, address, end);
     const Epoch& last = granule.read;
-    if (!granule.many_used && last.agent == agent && last.clock == epoch.clock && last.atomic == strong &&
+    if (granule.readers == 0 && last.agent == agent && last.clock == epoch.clock && last.atomic == strong &&
         !(epoch.bytes & ~last.bytes))
       continue;  // seen in this step, and nothing wrote since
     if (clean) clean = s.after_write(granule, epoch, Race::kWriteRead, std::max(address, g * kGranule), race);
@@ -189,7 +210,7 @@ bool RaceDetector::write(Agent agent, int block, uint32_t address, uint32_t byte
     granule.write = epoch;
     granule.write.bytes = written;
     granule.read = Epoch{};
-    granule.many_used = false;
+    granule.readers = 0;
   }
   return clean;
 }
@@ -209,7 +230,7 @@ bool RaceDetector::atomic(Agent agent, int block, uint32_t address, uint32_t byt
               s.after_reads(granule, epoch, address, race);
     granule.write = epoch;
     granule.read = Epoch{};
-    granule.many_used = false;
+    granule.readers = 0;
   }
   return clean;
 }

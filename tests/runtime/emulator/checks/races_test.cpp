@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 using namespace tenon::emulator;
 
 namespace {
@@ -122,4 +124,38 @@ TEST_CASE("emulator races: new blocks start after the old ones") {
   CHECK(w.read(1, 0));
   CHECK(w.write(2, 128, 4, true));
   CHECK_FALSE(w.read(0, 128));
+}
+
+TEST_CASE("emulator races: each of more readers than a short row holds is remembered") {
+  for (Agent late = 1; late < 8; ++late) {
+    Agents agents{.warps = 8, .blocks = 1};
+    RaceDetector races{agents, 1024};
+    Race race;
+    std::vector<Agent> others = {0};
+    for (Agent reader = 1; reader < 8; ++reader) {
+      CHECK(races.read(reader, 0, 0, 16, false, {reader, 0, 0}, race));
+      if (reader != late) others.push_back(reader);
+    }
+    races.barrier(others);
+    CHECK_FALSE(races.write(0, 0, 4, 4, false, {0, 0, 0}, race));
+    CHECK(race.agent_before == late);
+    // That write starts anew; the next one is after it and all later reads.
+    races.barrier({0, 1, 2, 3, 4, 5, 6, 7});
+    CHECK(races.read(3, 0, 4, 4, false, {3, 0, 0}, race));
+    races.barrier({0, 3});
+    CHECK(races.write(0, 0, 4, 4, false, {0, 0, 0}, race));
+  }
+}
+
+TEST_CASE("emulator races: strong reads race with plain writes alone") {
+  Watched w;
+  auto strong_read = [&](Agent agent) {
+    return w.races.read(agent, 0, 0, 4, false, {agent, 0, 0}, w.race, true);
+  };
+  CHECK(w.races.atomic(0, 0, 0, 4, {0, 0, 0}, w.race));
+  CHECK(strong_read(1));
+  CHECK(w.races.atomic(2, 0, 0, 4, {2, 0, 0}, w.race));
+  CHECK(strong_read(1));
+  CHECK(strong_read(3));
+  CHECK_FALSE(w.write(0, 0));
 }
