@@ -273,6 +273,13 @@ void RaceDetector::strong_read(Agent agent, int block, uint32_t address, bool ac
   state_->flags.read(*this, agent, static_cast<uint64_t>(block) << 32 | address, acquires);
 }
 
+void RaceDetector::meet(Agent engine, const std::vector<Agent>& issuers) {
+  VectorClock known = state_->clocks[issuers[0]];
+  for (Agent issuer : issuers)
+    for (size_t i = 0; i < known.size(); ++i) known[i] = std::min(known[i], state_->clocks[issuer][i]);
+  join(state_->clocks[engine], known);
+}
+
 void RaceDetector::fence_proxy(Agent agent) {
   VectorClock& clock = state_->clocks[agent];
   std::copy_n(clock.begin(), state_->agents, clock.begin() + state_->agents);

@@ -65,6 +65,9 @@ class RaceDetector {
   void fence(Agent agent);
   void strong_write(Agent agent, int block, uint32_t address, bool releases, bool combines);
   void strong_read(Agent agent, int block, uint32_t address, bool acquires);
+  /// Some agents are about to issue work together, and each of them may be the last or the first to come: the engine goes
+  /// on after what all of them know.
+  void meet(Agent engine, const std::vector<Agent>& issuers);
   /// fence.proxy.async: generic writes that happened before the fence are visible to the async proxy in what follows it.
   void fence_proxy(Agent agent);
 

@@ -55,13 +55,18 @@ class Multiplication {
   }
 
   void run() {
+    check_registers();
+    meet();
+    bool good = load_b();
     issue();
-    bool good = load_b() && (form_.a_in_registers ? load_a_registers() : load_a_shared());
+    good = good && (form_.a_in_registers ? load_a_registers() : load_a_shared());
     if (!good) a_rows_ = ~uint64_t{0};  // nothing is known of D
     multiply();
   }
 
  private:
+  void check_registers();
+  void meet();
   void issue();
   bool load_a_registers();
   bool load_a_shared();
@@ -85,13 +90,8 @@ class Multiplication {
   std::array<uint8_t, kMostColumns / 8> b_columns_ = {};  // poison: columns of B, by panel
 };
 
-/// What is true before the multiplication: the engine follows the warps, and registers obey their rules.
-void Multiplication::issue() {
-  Block& block = last_.block();
-  if (RaceDetector* races = block.residency().races(block)) {
-    engine_ = races->agents().wgmma(block.rank(), last_.index() / kWarpgroupWarps);
-    for (Warp* warp : warps_) races->issue(engine_, races->agents().warp(block.rank(), warp->index()));
-  }
+/// The rules of registers, before they are read.
+void Multiplication::check_registers() {
   if (!last_.launch().options.shared_races) return;
   if (const UnfencedWrite* unfenced = last_.program().unfenced_write(op_)) {
     const Op& write = last_.program().ops[static_cast<size_t>(unfenced->write)];
@@ -101,6 +101,24 @@ void Multiplication::issue() {
   for (Warp* warp : warps_)
     for (int i = 0; i < form_.panels() * form_.panel_registers(); ++i)
       warp->async().wgmma.check_unchanged(*warp, form_.d(op_)[i]);
+}
+
+/// B is every warp's: it must be there for each of them, whichever comes first. (A's rows are one warp's each.)
+void Multiplication::meet() {
+  const Block& block = last_.block();
+  RaceDetector* races = block.residency().races(block);
+  if (!races) return;
+  engine_ = races->agents().wgmma(block.rank(), last_.index() / kWarpgroupWarps);
+  std::vector<Agent> warps;
+  for (Warp* warp : warps_) warps.push_back(races->agents().warp(block.rank(), warp->index()));
+  races->meet(engine_, warps);
+}
+
+void Multiplication::issue() {
+  const Block& block = last_.block();
+  RaceDetector* races = block.residency().races(block);
+  if (!races) return;
+  for (Warp* warp : warps_) races->issue(engine_, races->agents().warp(block.rank(), warp->index()));
 }
 
 bool Multiplication::load_a_registers() {

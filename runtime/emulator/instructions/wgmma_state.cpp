@@ -34,6 +34,8 @@ void WgmmaState::hold(Warp& warp, Slot slot, Use use, const Op& op, LaneMask poi
     return;
   }
   if (slot < 0) return;  // a constant
+  warp.wgmma = &op;
+  warp.wgmma_in_flight = true;
   if (flights_.empty()) flights_.resize(static_cast<size_t>(warp.program().register_units));
   Flight& flight = flights_[slot];
   if (flight.group == 0) slots_.push_back(slot);
@@ -66,6 +68,7 @@ VectorClock WgmmaState::wait(Warp& warp, int64_t pending) {
     return true;
   };
   slots_.erase(std::remove_if(slots_.begin(), slots_.end(), lands), slots_.end());
+  warp.wgmma_in_flight = !slots_.empty();
   return clock;
 }
 

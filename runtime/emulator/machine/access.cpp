@@ -104,10 +104,23 @@ void report(const Warp& warp, const Op& op, int lane, FindingKind kind, std::str
   warp.launch().findings.add(std::move(describe(finding, warp, op, lane)));
 }
 
+namespace {
+
+/// What it is to use a value that nothing computed: accumulators of a wgmma in flight count as such.
+FindingKind poison_kind(const Warp& warp, std::vector<std::string>& notes) {
+  if (!warp.wgmma) return FindingKind::kUninitialised;
+  notes.push_back(
+      "accumulators count as such until the wgmma.wait_group that covers their wgmma; the last wgmma: ptx line " +
+      std::to_string(warp.wgmma->line));
+  return warp.wgmma_in_flight ? FindingKind::kRegisterHazard : FindingKind::kUninitialised;
+}
+
+}  // namespace
+
 bool report_poison(const Warp& warp, const Op& op, LaneMask poisoned, const char* use) {
   if (poisoned == 0) return false;
   Finding finding;
-  finding.kind = FindingKind::kUninitialised;
+  finding.kind = poison_kind(warp, finding.notes);
   finding.message = std::string(use) + " comes from memory or a register that nothing wrote";
   finding.count = __builtin_popcount(poisoned);
   warp.launch().findings.add(std::move(describe(finding, warp, op, __builtin_ctz(poisoned))));
@@ -149,9 +162,12 @@ void report_unwritten_atomic(const Access& access, const std::string& place, int
 }
 
 void report_poisoned_store(const Access& access, uint64_t address, int64_t bytes) {
-  report(access, FindingKind::kUninitialised,
+  std::vector<std::string> notes;
+  const FindingKind kind = poison_kind(access.warp, notes);
+  report(access.warp, access.op, access.lane, kind,
          "what is stored " + access.warp.launch().memory.describe(address, bytes) +
-             " comes from memory or a register that nothing wrote");
+             " comes from memory or a register that nothing wrote",
+         std::move(notes));
 }
 
 // --- Checks

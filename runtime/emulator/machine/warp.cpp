@@ -55,6 +55,8 @@ void Warp::start() {
   current_ = 0;
   cluster = {};
   registers = 0;
+  wgmma = nullptr;
+  wgmma_in_flight = false;
   async_.reset();
   again_ = explaining_ = false;
   seen_version_ = ~uint64_t{0};

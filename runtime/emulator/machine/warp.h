@@ -112,6 +112,8 @@ class Warp {
   } cluster;
   BarrierVotes votes;  ///< of the barrier phase that this warp waited for last
   int registers = 0;   ///< that setmaxnreg gave to each thread; 0: not said
+  const Op* wgmma = nullptr;     ///< the last wgmma.mma_async, for reports
+  bool wgmma_in_flight = false;  ///< registers may still be written or read by one
 
   // --- control, for handlers
   int32_t pc() const { return groups_[current_].pc; }
