@@ -53,7 +53,10 @@ void Warp::start() {
   groups_.emplace_back();
   groups_[0].lanes = existing_;
   current_ = 0;
+  clock_ = 0;
+  carry = {0, poisoned};
   cluster = {};
+  votes = {};
   registers = 0;
   wgmma = nullptr;
   wgmma_in_flight = false;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/emulator/machine/lane_group.h"
 #include "runtime/emulator/machine/meter.h"
 #include "runtime/emulator/program/op.h"
 
@@ -16,24 +17,6 @@ class Block;
 struct Launch;
 struct Allocation;
 struct AsyncState;  // instructions/async_state.h: open copy groups, wgmma groups in flight
-
-/// Why a group does not run before the others had a turn.
-enum class Parked : uint8_t {
-  kNo,
-  kYielded,    ///< after a failed poll, or at the end of its quantum
-  kWaiting,    ///< at an instruction that retries, until something outside of the warp changes
-  kGathering,  ///< at a collective, until other lanes of the warp come
-};
-
-/// Lanes at one place. A warp has one group when it is converged.
-struct LaneGroup {
-  int32_t pc = 0;
-  LaneMask lanes = 0;
-  Parked parked = Parked::kNo;
-  uint64_t ticket = 0;         ///< of a wait in progress (a barrier's generation); 0: none
-  std::vector<int32_t> calls;  ///< return addresses
-  std::string waits;           ///< what for, where a report asked
-};
 
 /// What bar.red finds over the predicates of all threads of a phase.
 struct BarrierVotes {
@@ -95,7 +78,7 @@ class Warp {
     return at ? at + local_.size() / 2 : nullptr;
   }
   uint64_t tick() { return clock_ += 32; }  ///< of %clock and its kin: time goes on when somebody looks
-  AsyncState& async();  ///< made when first wanted
+  AsyncState& async();                      ///< made when first wanted
 
   // --- what memory instructions remember, by a few bits of Op::line
   static constexpr int kRemembered = 8;
@@ -110,8 +93,8 @@ class Warp {
   struct {
     LaneMask arrived = 0, passed = 0;
   } cluster;
-  BarrierVotes votes;  ///< of the barrier phase that this warp waited for last
-  int registers = 0;   ///< that setmaxnreg gave to each thread; 0: not said
+  BarrierVotes votes;            ///< of the barrier phase that this warp waited for last
+  int registers = 0;             ///< that setmaxnreg gave to each thread; 0: not said
   const Op* wgmma = nullptr;     ///< the last wgmma.mma_async, for reports
   bool wgmma_in_flight = false;  ///< registers may still be written or read by one
 

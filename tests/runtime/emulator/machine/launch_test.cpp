@@ -107,5 +107,24 @@ TEST_CASE("emulator: launch: a block finds nothing of what the one before it lef
   CHECK(result.findings[0].block[0] == 1);
 }
 
+TEST_CASE("emulator: launch: each block begins with the same clock and no carry, in whichever host thread") {
+  BodyKernel kernel(
+      "mov.u32 %r1, %ctaid.x;\n"
+      "mov.u32 %r3, 0;\n"
+      "addc.u32 %r3, %r3, 0;\n"
+      "add.cc.u32 %r4, 0xffffffff, 0xffffffff;\n"
+      "mov.u32 %r2, %clock;\n"
+      "mad.lo.u32 %r2, %r3, 1000, %r2;\n"
+      "mul.wide.u32 %rd2, %r1, 4;\n"
+      "add.u64 %rd2, %rd0, %rd2;\n"
+      "st.global.u32 [%rd2], %r2;");
+  kernel.request.grid[0] = 8;
+  kernel.options.uninitialised = false;
+  SUBCASE("one") {}
+  SUBCASE("three") { kernel.options.host_threads = 3; }
+  CHECK(text(kernel.run()) == "");
+  for (uint32_t i = 0; i < 8; ++i) CHECK(kernel.out()[i] == 32);
+}
+
 }  // namespace
 }  // namespace tenon::emulator
