@@ -138,7 +138,6 @@ const Row kRows[] = {
     {"add", Type::kU32, update<Add, uint32_t>},
     {"add", Type::kS32, update<Add, int32_t>},
     {"add", Type::kU64, update<Add, uint64_t>},
-    {"add", Type::kS64, update<Add, int64_t>},
     {"add", Type::kF64, add_f64},
     {"min", Type::kU32, update<Min, uint32_t>},
     {"min", Type::kS32, update<Min, int32_t>},

@@ -81,6 +81,7 @@ TEST_CASE("emulator: atomic operations on floats round to nearest even and keep 
   CHECK(updated("min", Type::kBf16, 0x7fc0, 0x7fc1) == 0x7fff);
   CHECK(!bool(find_update("min", Type::kF32, false)));
   CHECK(!bool(find_update("and", Type::kU32, false)));
+  CHECK(!bool(find_update("add", Type::kS64, false)));
 }
 
 TEST_CASE("emulator: lanes update one place in turn, and each gets what was there") {
