@@ -133,12 +133,11 @@ enum class Permute : uint8_t {
 template <Permute kMode>
 struct PermuteBytes {
   uint32_t operator()(uint32_t a, uint32_t b, uint32_t c) const {
-    uint64_t both = uint64_t{b} << 32 | a;
     uint32_t result = 0;
     for (uint32_t i = 0; i < 4; ++i) {
-      uint32_t selector = select(i, c), byte = static_cast<uint32_t>(both >> 8 * (selector & 7)) & 0xff;
-      if (selector & 8) byte = byte & 0x80 ? 0xff : 0;
-      result |= byte << 8 * i;
+      uint32_t selector = select(i, c), byte = (selector & 4 ? b : a) >> 8 * (selector & 3) & 0xff;
+      uint32_t sign = byte & 0x80 ? 0xff : 0;
+      result |= (selector & 8 ? sign : byte) << 8 * i;
     }
     return result;
   }

@@ -136,21 +136,29 @@ struct Mad24HighSaturating {
   }
 };
 
-/// By zero: all ones. The least value by -1 wraps.
+/// By zero: all ones. The least value by -1 wraps. Up to 32 bits the quotient is taken in double, whose 53 bits tell every quotient
+/// from the next integer, for vectors have no division of integers.
 template <class T>
-struct Div {
-  T operator()(T a, T b) const {
+T quotient(T a, T b) {
+  if constexpr (sizeof(T) == 8) {
     if (b == 0) return static_cast<T>(-1);
     if (std::is_signed_v<T> && b == static_cast<T>(-1)) return Sub<T>{}(0, a);
     return static_cast<T>(a / b);
+  } else {
+    double exact = static_cast<double>(a) / (b == 0 ? 1.0 : static_cast<double>(b));
+    auto whole = static_cast<T>(static_cast<int64_t>(exact));
+    return b == 0 ? static_cast<T>(-1) : whole;
   }
+}
+template <class T>
+struct Div {
+  T operator()(T a, T b) const { return quotient(a, b); }
 };
 template <class T>
 struct Rem {
   T operator()(T a, T b) const {
-    if (b == 0) return static_cast<T>(-1);
-    if (std::is_signed_v<T> && b == static_cast<T>(-1)) return 0;
-    return static_cast<T>(a % b);
+    T multiple = low_product(quotient(a, b), b);
+    return b == 0 ? static_cast<T>(-1) : Sub<T>{}(a, multiple);
   }
 };
 
