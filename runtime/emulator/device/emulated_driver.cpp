@@ -232,9 +232,9 @@ void fill_events(DriverApi& api) {
 }
 
 /// What the driver is given for a map. Values that no enumerator has stay what they are: fault_in() refuses them.
-TensorTiling tensor_map_of(int element, unsigned rank, void* base, const uint64_t* dims, const uint64_t* strides,
-                        const uint32_t* box, const uint32_t* element_strides, int interleave, int swizzle,
-                        int promotion, int fill) {
+TensorTiling tensor_map_of(int element, unsigned rank, void* base, const uint64_t* dims,
+                           const uint64_t* strides, const uint32_t* box, const uint32_t* element_strides,
+                           int interleave, int swizzle, int promotion, int fill) {
   TensorTiling map;
   map.base = reinterpret_cast<uint64_t>(base);
   map.rank = static_cast<int>(rank);
@@ -259,8 +259,8 @@ void fill_tensor_maps(DriverApi& api) {
                                   int outside) -> DriverStatus {
     if (!opaque || reinterpret_cast<uintptr_t>(opaque) % kTensorMapAlignment != 0)
       return fail(kInvalidValue, "the tensor map's place is not aligned to 64 bytes");
-    const TensorTiling map = tensor_map_of(element, rank, base, dims, strides, box, element_strides, interleave,
-                                        swizzle, promotion, outside);
+    const TensorTiling map = tensor_map_of(element, rank, base, dims, strides, box, element_strides,
+                                           interleave, swizzle, promotion, outside);
     if (std::string fault = fault_in(map); !fault.empty()) return fail(kInvalidValue, std::move(fault));
     return encode_tensor_map(map, static_cast<std::byte*>(opaque)), kSuccess;
   };
