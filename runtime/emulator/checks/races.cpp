@@ -1,7 +1,9 @@
-// races.cpp: shadow memory of epochs, after FastTrack: the last write and the reads since, a granule of 4 bytes each.
+// races.cpp: shadow memory of epochs, after FastTrack: the last write and the reads since, for each 16 bytes, and for each 4 of
+// them once an access touches but a part.
 #include "runtime/emulator/checks/races.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "runtime/emulator/checks/flag_order.h"
@@ -9,33 +11,39 @@
 namespace tenon::emulator {
 namespace {
 
-constexpr uint32_t kGranule = 4;
+constexpr uint32_t kGranule = 16;
+constexpr int kParts = 4;
+constexpr uint16_t kWhole = 0xffff;  // of a granule's bytes
 constexpr int kFew = 4;
 constexpr Agent kNobody = 0xffff;
+
+constexpr uint16_t part_bytes(int part) { return static_cast<uint16_t>(0xf << 4 * part); }
 
 /// One access: the agent and its clock then. `bytes` are those of the granule that it touched.
 struct Epoch {
   uint32_t clock = 0;
   int32_t op = -1;
   uint16_t agent = kNobody;
+  uint16_t bytes = 0;
   uint8_t lane = 0;
-  uint8_t bytes : 4 = 0;
   bool async : 1 = false;
   bool atomic : 1 = false;
 };
 
-/// Reads since the last write are one epoch while they are ordered; from the first unordered one on they are a row of
-/// State::few or State::many, whose first `readers` entries are of different agents.
+/// What happened to 16 bytes, or to 4. Reads since the last write are one epoch while they are ordered; from the first
+/// unordered one on they are a row of State::few or State::many, whose first `readers` entries are of different agents.
 struct Granule {
   Epoch write, read;
   int32_t few = -1, many = -1;  // the granule's rows once it had them
-  uint16_t readers = 0;         // in a row; 0: `read` is enough
+  int32_t parts = -1;       // its entry in State::parts while its 4-byte parts have histories of their own
+  uint32_t generation = 0;  // of the blocks that touched it
+  uint16_t readers = 0;     // in a row; 0: `read` is enough
 };
 
-uint8_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
+uint16_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
   uint32_t first = granule * kGranule;
   uint32_t low = begin > first ? begin - first : 0, high = std::min(end - first, kGranule);
-  return static_cast<uint8_t>((1u << high) - (1u << low));
+  return static_cast<uint16_t>((1u << high) - (1u << low));
 }
 
 }  // namespace
@@ -45,6 +53,8 @@ struct RaceDetector::State {
   int agents = 0;
   std::vector<VectorClock> clocks;             // by agent
   std::vector<std::vector<Granule>> granules;  // by block
+  std::vector<std::array<Granule, kParts>> parts;
+  uint32_t generation = 1;
   std::vector<Epoch> few, many;  // rows of kFew, so that most stay in the host's caches, and of `agents`
   FlagOrder<RaceDetector, Agent, VectorClock> flags;  // locations: the block above, the address below
 
@@ -63,6 +73,12 @@ struct RaceDetector::State {
   bool after_reads(const Granule& granule, const Epoch& epoch, uint32_t address, Race& race);
   void note_read(Granule& granule, const Epoch& epoch);
   void add_read(Granule& granule, const Epoch& epoch);
+
+  bool read(Granule& granule, const Epoch& epoch, uint32_t address, Race& race);
+  bool write(Granule& granule, const Epoch& epoch, uint32_t address, Race& race);
+  void split(Granule& granule);
+  template <bool (State::*visit)(Granule&, const Epoch&, uint32_t, Race&)>
+  bool sweep(int block, uint32_t address, uint32_t bytes, Epoch epoch, Race& race);
 };
 
 namespace {
@@ -167,72 +183,127 @@ void RaceDetector::reset() {
     for (Agent other = 0; other < s.agents; ++other)
       s.clocks[agent][other] = s.clocks[agent][s.agents + other] = s.now(other);
   for (Agent agent = 0; agent < s.agents; ++agent) s.tick(agent);
+  ++s.generation;
+  s.few.clear();
+  s.many.clear();
+  s.parts.clear();
   s.flags.clear();
+}
+
+bool RaceDetector::State::read(Granule& granule, const Epoch& epoch, uint32_t address, Race& race) {
+  const Epoch& last = granule.read;
+  if (granule.readers == 0 && last.agent == epoch.agent && last.clock == epoch.clock &&
+      last.atomic == epoch.atomic && !(epoch.bytes & ~last.bytes))
+    return true;  // seen in this step, and nothing wrote since
+  const bool clean = after_write(granule, epoch, Race::kWriteRead, address, race);
+  note_read(granule, epoch);
+  return clean;
+}
+
+bool RaceDetector::State::write(Granule& granule, const Epoch& epoch, uint32_t address, Race& race) {
+  const bool clean = after_write(granule, epoch, Race::kWriteWrite, address, race) &&
+                     after_reads(granule, epoch, address, race);
+  // Bytes of one agent's step add up; otherwise the last write stands for the granule.
+  const bool same = granule.write.agent == epoch.agent && granule.write.clock == epoch.clock &&
+                    granule.write.atomic == epoch.atomic;
+  const uint16_t before = same ? granule.write.bytes : 0;
+  granule.write = epoch;
+  granule.write.bytes |= before;
+  granule.read = Epoch{};
+  granule.readers = 0;
+  return clean;
+}
+
+/// Gives each part of a granule what the whole has seen.
+void RaceDetector::State::split(Granule& granule) {
+  const auto entry = static_cast<int32_t>(parts.size());
+  parts.emplace_back();
+  for (int i = 0; i < kParts; ++i) {
+    Granule& part = parts[entry][i];
+    part.write = granule.write;
+    part.write.bytes &= part_bytes(i);
+    part.read = granule.read;
+    part.read.bytes &= part_bytes(i);
+    for (int reader = 0; reader < granule.readers; ++reader) {
+      Epoch read = reads(granule)[reader];  // a copy: the rows may move
+      read.bytes &= part_bytes(i);
+      if (read.bytes) add_read(part, read);
+    }
+  }
+  granule.parts = entry;
+}
+
+/// Visits what an access touches: whole granules while all accesses to them are whole, else their parts.
+template <bool (RaceDetector::State::*visit)(Granule&, const Epoch&, uint32_t, Race&)>
+bool RaceDetector::State::sweep(int block, uint32_t address, uint32_t bytes, Epoch epoch, Race& race) {
+  const uint32_t end = address + bytes;
+  Race ignored;
+  bool clean = true;
+  auto touch = [&](Granule& granule, uint32_t at) {
+    if (!(this->*visit)(granule, epoch, at, clean ? race : ignored)) clean = false;
+  };
+  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
+    Granule& granule = granules[block][g];
+    if (granule.generation != generation) {
+      granule = Granule{};
+      granule.generation = generation;
+    }
+    const uint16_t touched = bytes_within(g, address, end);
+    epoch.bytes = touched;
+    if (granule.parts < 0 && touched == kWhole) {
+      touch(granule, g * kGranule);
+      continue;
+    }
+    if (granule.parts < 0) split(granule);
+    for (int i = 0; i < kParts; ++i) {
+      epoch.bytes = touched & part_bytes(i);
+      if (epoch.bytes) touch(parts[granule.parts][i], std::max(address, g * kGranule + 4 * i));
+    }
+    if (touched != kWhole || visit != &State::write) continue;
+    // A write of all is all that is left to know.
+    granule.write = epoch;
+    granule.write.bytes = kWhole;
+    granule.read = Epoch{};
+    granule.readers = 0;
+    granule.parts = -1;
+  }
+  return clean;
 }
 
 bool RaceDetector::read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
                         Race& race, bool strong) {
-  State& s = *state_;
-  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane), 0xf,
-              async,        strong};
-  const uint32_t end = address + bytes;
-  bool clean = true;
-  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
-    Granule& granule = s.granules[block][g];
-    epoch.bytes = bytes_within(g, address, end);
-    const Epoch& last = granule.read;
-    if (granule.readers == 0 && last.agent == agent && last.clock == epoch.clock && last.atomic == strong &&
-        !(epoch.bytes & ~last.bytes))
-      continue;  // seen in this step, and nothing wrote since
-    if (clean) clean = s.after_write(granule, epoch, Race::kWriteRead, std::max(address, g * kGranule), race);
-    s.note_read(granule, epoch);
-  }
-  return clean;
+  const Epoch epoch{state_->now(agent),
+                    site.op,
+                    static_cast<uint16_t>(agent),
+                    kWhole,
+                    static_cast<uint8_t>(site.lane),
+                    async,
+                    strong};
+  return state_->sweep<&State::read>(block, address, bytes, epoch, race);
 }
 
 bool RaceDetector::write(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
                          Race& race) {
-  State& s = *state_;
-  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane),
-              0xf,          async};
-  const uint32_t end = address + bytes;
-  bool clean = true;
-  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
-    Granule& granule = s.granules[block][g];
-    epoch.bytes = bytes_within(g, address, end);
-    const uint32_t at = std::max(address, g * kGranule);
-    if (clean)
-      clean = s.after_write(granule, epoch, Race::kWriteWrite, at, race) &&
-              s.after_reads(granule, epoch, at, race);
-    // Bytes of one agent's step add up; otherwise the last write stands for the granule.
-    const bool same = granule.write.agent == agent && granule.write.clock == epoch.clock;
-    const uint8_t written = epoch.bytes | (same ? granule.write.bytes : 0);
-    granule.write = epoch;
-    granule.write.bytes = written;
-    granule.read = Epoch{};
-    granule.readers = 0;
-  }
-  return clean;
+  const Epoch epoch{state_->now(agent),
+                    site.op,
+                    static_cast<uint16_t>(agent),
+                    kWhole,
+                    static_cast<uint8_t>(site.lane),
+                    async,
+                    false};
+  return state_->sweep<&State::write>(block, address, bytes, epoch, race);
 }
 
 bool RaceDetector::atomic(Agent agent, int block, uint32_t address, uint32_t bytes, RaceSite site,
                           Race& race) {
-  State& s = *state_;
-  Epoch epoch{s.now(agent), site.op, static_cast<uint16_t>(agent), static_cast<uint8_t>(site.lane), 0xf};
-  epoch.atomic = true;
-  const uint32_t end = address + bytes;
-  bool clean = true;
-  for (uint32_t g = address / kGranule; g * kGranule < end; ++g) {
-    Granule& granule = s.granules[block][g];
-    epoch.bytes = bytes_within(g, address, end);
-    if (clean)
-      clean = s.after_write(granule, epoch, Race::kWriteWrite, address, race) &&
-              s.after_reads(granule, epoch, address, race);
-    granule.write = epoch;
-    granule.read = Epoch{};
-    granule.readers = 0;
-  }
-  return clean;
+  const Epoch epoch{state_->now(agent),
+                    site.op,
+                    static_cast<uint16_t>(agent),
+                    kWhole,
+                    static_cast<uint8_t>(site.lane),
+                    false,
+                    true};
+  return state_->sweep<&State::write>(block, address, bytes, epoch, race);
 }
 
 VectorClock RaceDetector::release(Agent agent) {
