@@ -88,40 +88,23 @@ inline double add_to_odd(double a, double b) {
   double sum = a + b, back = sum - a;
   double error = (a - (sum - back)) + (b - back);
   auto bits = std::bit_cast<uint64_t>(sum);
-  // The sum lies beyond the exact value or before it; where it is even, one step the other way or none is odd.
-  bool away = (error < 0) == (sum > 0);
-  uint64_t step = (bits & 1) != 0 ? 0 : away ? ~0ull : 1;
-  bool exact = error == 0 || error != error || sum - sum != 0;
-  return exact ? sum : std::bit_cast<double>(bits + step);
+  // The sum lies beyond the exact value or before it; where it is even, one step the other way is odd. No branches: it vectorises.
+  uint64_t step = (error < 0) == (sum > 0) ? ~0ull : 1ull, if_even = (bits & 1) - 1;
+  bool exact = (error == 0) | (error != error) | (sum - sum != 0);
+  return std::bit_cast<double>(bits + (exact ? 0 : step & if_even));
 }
 
-/// A double that was rounded to odd, or is exact, to f16 or bf16.
-template <class T>
-T from_double(double value);
-/// Through f32, itself rounded to odd.
+/// To f32, rounded to odd likewise: f16 and bf16 may be had from it.
 inline float to_float_odd(double value) {
   auto near = static_cast<float>(value);
   auto bits = std::bit_cast<uint32_t>(near);
   double back = near, error = value - back;
-  bool away = (error < 0) == (back > 0);
-  // A value below all of f32 has zero for its nearest; its odd neighbour is the least subnormal.
-  uint32_t odd = (bits & 0x7fffffff) == 0 ? (std::signbit(value) ? 0x80000001u : 1u)
-                 : (bits & 1) != 0        ? bits
-                 : away                   ? bits - 1
-                                          : bits + 1;
-  bool exact = error == 0 || value != value;
-  bool infinite = (bits & 0x7fffffff) == 0x7f800000;  // and stays so in 16 bits
-  return exact || infinite ? near : std::bit_cast<float>(odd);
+  // From zero, which is even too, the one way is up; infinity stays so in 16 bits.
+  bool down = ((error < 0) == (back > 0)) & (back != 0);
+  uint32_t step = down ? ~0u : 1u, if_even = (bits & 1) - 1;
+  bool exact = (error == 0) | (back - back != 0);
+  return std::bit_cast<float>(bits + (exact ? 0 : step & if_even));
 }
-template <>
-inline Half from_double<Half>(double value) {
-  return from_float<Half>(to_float_odd(value));
-}
-template <>
-inline Brain from_double<Brain>(double value) {
-  return from_float<Brain>(to_float_odd(value));
-}
-
 // --- modifiers
 inline float canonical(float value) { return value != value ? std::bit_cast<float>(0x7fffffffu) : value; }
 /// A NaN result in terms of its operands: f32 has but one; f64 hands on the first of them, made quiet.
