@@ -37,12 +37,14 @@ Finding examine_driver(const cuda::Machine& machine) {
 }
 
 Finding examine_nvrtc(const cuda::Machine& machine) {
-  Finding finding{"nvrtc",
-                  "NVRTC",
-                  machine.nvrtc,
-                  "no kernel can be compiled: nothing runs on a GPU, and registers and spills stay unknown",
-                  "",
-                  ""};
+  Finding finding{
+      "nvrtc",
+      "NVRTC",
+      machine.nvrtc,
+      "no kernel can be compiled: nothing runs on a GPU or on the emulator, and registers and spills "
+      "stay unknown",
+      "",
+      ""};
   if (!machine.nvrtc.library) {
     finding.problem = "not found";
     return finding;
@@ -91,6 +93,7 @@ void print_text(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::Arra
     line(device_name(gpu)) << gpu.name << ", " << gpu.arch() << ", " << gpu.multiprocessors << " SMs, "
                            << llvm::format("%.1f GiB\n", static_cast<double>(gpu.memory_bytes) / (1 << 30));
   line("devices") << "cpu";
+  if (machine.nvrtc.library) out << ", emulator";
   if (machine.can_run_kernels())
     for (const cuda::Gpu& gpu : machine.gpus) out << ", " << device_name(gpu);
   out << "\n";
@@ -124,6 +127,7 @@ void print_json(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::Arra
     });
     json.attribute_array("devices", [&] {
       json.value("cpu");
+      if (machine.nvrtc.library) json.value("emulator");
       if (machine.can_run_kernels())
         for (const cuda::Gpu& gpu : machine.gpus) json.value(device_name(gpu));
     });
