@@ -27,7 +27,6 @@ void WgmmaState::check_unchanged(const Warp& warp, Slot slot) const {
 }
 
 void WgmmaState::hold(Warp& warp, Slot slot, Use use, const Op& op, LaneMask poison) {
-  issued_ = open_;
   const bool accumulator = use == Use::kAccumulator;
   if (!warp.launch().options.shared_races) {
     if (accumulator) warp.set_poison(slot, kAllLanes, poison);

@@ -29,7 +29,6 @@ class WgmmaState {
   void commit(VectorClock clock);
   /// Completes all groups but the newest `pending`; returns what has happened before they completed (empty for nothing).
   VectorClock wait(Warp& warp, int64_t pending);
-  bool uncommitted() const { return !slots_.empty() && issued_ == open_; }
 
  private:
   struct Flight {
@@ -43,8 +42,7 @@ class WgmmaState {
     return static_cast<size_t>(slot) < flights_.size() && flights_[slot].group != 0;
   }
 
-  uint32_t open_ = 1;    ///< the number of the group that is not committed yet
-  uint32_t issued_ = 0;  ///< the group of the last wgmma
+  uint32_t open_ = 1;  ///< the number of the group that is not committed yet
   std::deque<VectorClock> committed_;
   std::vector<Flight> flights_;  ///< by slot
   std::vector<Slot> slots_;      ///< those in flight

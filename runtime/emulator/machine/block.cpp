@@ -120,6 +120,9 @@ void Block::check_leaks(const Warp& last) {
                  " wants " + std::to_string(barrier.transactions) + " more bytes of copies");
   for (const auto& warp : warps) {
     if (!warp->async_) continue;
+    if (warp->wgmma_in_flight)
+      report(*warp, *warp->wgmma, -1, FindingKind::kLeak,
+             "the warp ends while this is in flight: it may read shared memory when it is another block's");
     const std::string of = " of warp " + std::to_string(warp->index());
     if (warp->async_->copies.uncommitted())
       report(last, op, -1, FindingKind::kLeak,

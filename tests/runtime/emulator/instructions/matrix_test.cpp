@@ -236,9 +236,9 @@ TEST_CASE(
       {"ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r0}, [%row];", "one register a matrix"},
       {"ldmatrix.sync.aligned.m8n8.x2.global.b16 {%r0,%r1}, [%out];", "shared memory"},
   };
-  for (const auto& [body, message] : bad) {
-    CHECK_MESSAGE(ptxas_says(text(body)) != "", body);
-    CHECK_MESSAGE(error_of(text(body)).find(message) != std::string::npos, body);
+  for (const auto& wrong : bad) {
+    CHECK_MESSAGE(ptxas_says(text(wrong.body)) != "", wrong.body);
+    CHECK_MESSAGE(error_of(text(wrong.body)).find(wrong.message) != std::string::npos, wrong.body);
   }
   CHECK(error_of(text("stmatrix.sync.aligned.m8n8.x1.shared.b16 [%row], {%t};", 16, "1", "sm_80"))
             .find("sm_90") != std::string::npos);

@@ -119,7 +119,10 @@ TEST_CASE("emulator: accumulators may not be read before the wait that covers th
       "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f4, %f5, %f6, %f7}, %da, %db, %p3, 1, 1, 0, 0;\n"
       "wgmma.commit_group.sync.aligned;\n";
   parts.flight = "setp.gt.u32 %p3, %t, 4096;\n" + second;
+  parts.store += "wgmma.wait_group.sync.aligned 0;\n";
   CHECK(ran(parts).told == "");
+  parts.store = "wgmma.commit_group.sync.aligned;\n";
+  CHECK(says(ran(parts), "unfinished at exit: the warp ends while this is in flight"));
   parts.store = "st.global.v4.f32 [%out], {%f4, %f5, %f6, %f7};\n";
   CHECK(says(ran(parts), "register hazard: what is stored"));
   // Uncommitted work is covered by no wait.
@@ -253,17 +256,17 @@ TEST_CASE("emulator: shapes and operands that wgmma does not have are errors") {
       {"wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {%f0,%f1,%f2,%f3}, %da, %db, %p1, 1, 1, 0, 0;",
        "operands"},
   };
-  for (const auto& [mma, message] : bad) {
+  for (const auto& wrong : bad) {
     Parts parts;
-    parts.mma = mma;
-    CHECK_MESSAGE(ptxas_says(parts.text()) != "", mma);
+    parts.mma = wrong.mma;
+    CHECK_MESSAGE(ptxas_says(parts.text()) != "", wrong.mma);
     std::string said;
     try {
       PtxKernel kernel(parts.text());
     } catch (const Error& error) {
       said = error.what();
     }
-    CHECK_MESSAGE(said.find(message) != std::string::npos, mma, ": ", said);
+    CHECK_MESSAGE(said.find(wrong.message) != std::string::npos, wrong.mma, ": ", said);
   }
 }
 
