@@ -110,7 +110,8 @@ namespace {
 FindingKind poison_kind(const Warp& warp, std::vector<std::string>& notes) {
   if (!warp.wgmma) return FindingKind::kUninitialised;
   notes.push_back(
-      "accumulators count as such until the wgmma.wait_group that covers their wgmma; the last wgmma: ptx line " +
+      "accumulators count as such until the wgmma.wait_group that covers their wgmma; the last wgmma: ptx "
+      "line " +
       std::to_string(warp.wgmma->line));
   return warp.wgmma_in_flight ? FindingKind::kRegisterHazard : FindingKind::kUninitialised;
 }
