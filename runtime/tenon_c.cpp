@@ -43,7 +43,9 @@ tenon_status guarded(Work work) {
     work();
     return TENON_DONE;
   } catch (const Error& error) {
-    return fail(error.status() == tenon::Status::kMachineCannot ? TENON_MACHINE_CANNOT : TENON_BAD_INPUT,
+    return fail(error.status() == tenon::Status::kMachineCannot ? TENON_MACHINE_CANNOT
+                : error.status() == tenon::Status::kCheckFailed ? TENON_INTERNAL_ERROR  // a kernel's fault
+                                                                : TENON_BAD_INPUT,
                 error.what());
   } catch (const std::bad_alloc&) {
     return fail(TENON_MACHINE_CANNOT, "out of memory");

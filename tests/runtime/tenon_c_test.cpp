@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/cuda/library_search.h"
+
 namespace {
 
 using ModelHandle = std::unique_ptr<tenon_model, void (*)(tenon_model*)>;
@@ -34,10 +36,10 @@ ModelHandle make_model(const std::vector<float>& weight) {
   return handle;
 }
 
-ProgramHandle compile(const tenon_model* model, int64_t rows) {
+ProgramHandle compile(const tenon_model* model, int64_t rows, const char* device = "cpu") {
   const tenon_dim dim = {"T", rows};
   tenon_options options = {};
-  options.device = "cpu";
+  options.device = device;
   options.dims = &dim;
   options.dim_count = 1;
   tenon_program* program = nullptr;
@@ -53,10 +55,12 @@ const std::vector<float> kWeight = {1, 2, 3, 4, 5, 6};
 
 }  // namespace
 
-TEST_CASE("a model in code runs on bound memory, for several values of a dim") {
+namespace {
+
+void run_for_several_values_of_a_dim(const char* device, const std::string& description) {
   const ModelHandle model = make_model(kWeight);
-  const ProgramHandle program = compile(model.get(), 2);
-  CHECK(std::string(tenon_program_device(program.get())).substr(0, 3) == "cpu");
+  const ProgramHandle program = compile(model.get(), 2, device);
+  CHECK(std::string(tenon_program_device(program.get())).substr(0, description.size()) == description);
   for (const int64_t rows : {2, 3}) {
     const tenon_dim dim = {"T", rows};
     done(tenon_rebind_dims(program.get(), &dim, 1));
@@ -89,6 +93,29 @@ TEST_CASE("a model in code runs on bound memory, for several values of a dim") {
     done(tenon_enqueue(program.get(), nullptr));
     CHECK(std::vector<float>(&output[0], &output[0] + 3) == std::vector<float>{6, 9, 12});
   }
+}
+
+}  // namespace
+
+TEST_CASE("a model in code runs on bound memory, for several values of a dim") {
+  run_for_several_values_of_a_dim("cpu", "cpu (");
+}
+
+TEST_CASE("emulator: the C interface takes host memory") {
+  if (!tenon::cuda::find_nvrtc().library) {
+    MESSAGE("SKIPPED: NVRTC is not installed");
+    return;
+  }
+  run_for_several_values_of_a_dim("emulator:sm_80", "emulator (sm_80)");
+  const ModelHandle model = make_model(kWeight);
+  const ProgramHandle program = compile(model.get(), 1, "emulator:sm_80");
+  std::vector<float> x(2), y(3);
+  int64_t n = 0;
+  done(tenon_bind_input(program.get(), "x", x.data()));
+  done(tenon_bind_output(program.get(), "y", y.data()));
+  done(tenon_bind_output(program.get(), "n", &n));
+  CHECK(tenon_enqueue(program.get(), &n) == TENON_BAD_INPUT);
+  CHECK(said("emulator (sm_80) has no streams"));
 }
 
 TEST_CASE("states live from run to run, and can be read and written") {
