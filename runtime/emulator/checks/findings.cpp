@@ -5,7 +5,9 @@
 #include <cassert>
 #include <tuple>
 
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Demangle/Demangle.h"
+#include "llvm/Support/FileSystem.h"
 
 namespace tenon::emulator {
 namespace {
@@ -42,6 +44,15 @@ const KindText& text_of(FindingKind kind) {
   const KindText& text = kKinds[static_cast<int>(kind)];
   assert(text.kind == kind && "the table is in the order of the enumeration");
   return text;
+}
+
+// NVRTC puts the working directory before the names of sources and headers that it is given as text.
+std::string from_here(llvm::StringRef file) {
+  llvm::SmallString<128> here;
+  if (llvm::sys::fs::current_path(here)) return file.str();
+  here += "/";
+  file.consume_front(here);
+  return file.str();
 }
 
 // "_ZN5tenon9copy_tileIfEEvPT_" is tenon::copy_tile.
@@ -85,7 +96,7 @@ std::vector<std::string> source_chain(const ptx::Module& module, int place) {
   while (place >= 0 && place < places && chain.size() < kMaxInlining) {
     const ptx::SourcePlace& at = module.places[place];
     const bool named = at.file >= 0 && at.file < static_cast<int>(module.files.size());
-    std::string text = (named ? module.files[at.file] : "?") + ":" + std::to_string(at.line);
+    std::string text = (named ? from_here(module.files[at.file]) : "?") + ":" + std::to_string(at.line);
     if (!at.function.empty()) text += " (" + readable(at.function) + ")";
     chain.push_back(text);
     place = at.inlined_at;

@@ -2,9 +2,12 @@
 #include "runtime/emulator/device/emulator_device.h"
 
 #include <cassert>
+#include <set>
+#include <tuple>
 
 #include "codegen/embedded.h"
 #include "ir/diagnostics.h"
+#include "passes/quantity.h"
 #include "runtime/emulator/device/emulated_driver.h"
 
 namespace tenon::emulator {
@@ -98,9 +101,19 @@ std::vector<const LaunchRecord*> records_of(const Plan& plan, const EmulatedMach
 }
 
 std::string findings_text(const EmulatedMachine& machine) {
+  constexpr size_t kMostTold = 10;
   std::string text;
+  std::set<std::tuple<std::string, FindingKind, int>> told;
+  size_t left_out = 0;
   for (const LaunchRecord& record : machine.records())
-    for (const Finding& finding : record.result.findings) text += finding.text();
+    for (const Finding& finding : record.result.findings) {
+      const auto key = std::tuple(record.kernel, finding.kind, finding.op);
+      if (told.count(key) || (told.size() == kMostTold && ++left_out)) continue;
+      told.insert(key);
+      text += finding.text();
+    }
+  if (left_out)
+    text += "and " + tell_count(static_cast<int64_t>(left_out), "more", "more") + ": --json has all\n";
   return text;
 }
 

@@ -33,7 +33,8 @@ class EmulatorDevice : public cuda::CudaDevice {
 std::string equation_of(const Kernel& kernel);
 /// By kernel of the plan: its first launch among the records; null where it was not launched.
 std::vector<const LaunchRecord*> records_of(const Plan& plan, const EmulatedMachine& machine);
-/// All findings of the recorded launches, ready to print; "" where there are none.
+/// The first findings of the recorded launches, one for an op however often its kernel was launched, ready to print; ""
+/// where there are none.
 std::string findings_text(const EmulatedMachine& machine);
 /// Throws Error (a check failed) with the findings' text where there are any.
 void require_no_findings(const EmulatedMachine& machine);

@@ -41,6 +41,22 @@ outputs = ["y"]
 // A kernel that writes two elements past a value of four.
 const char* kBad = R"cuda(extern "C" __global__ void bad(float* y) { y[threadIdx.x] = 1; })cuda";
 
+// Launches six threads of kernel `bad` on memory for four.
+void launch_bad(EmulatorDevice& device, const std::string& source) {
+  const cuda::GpuContext& gpu = *device.gpu();
+  const cuda::ContextScope scope(gpu.context());
+  const cuda::OwnedMemory memory = gpu.context().allocate(16, "the result of site");
+  cuda::CompileRequest request{"bad.cu", source, "sm_80", false};
+  const std::string ptx = cuda::Nvrtc(cuda::find_nvrtc()).compile(request, {}).ptx;
+  const cuda::OwnedModule module = gpu.context().load_module(ptx, "bad");
+  cuda::Function function = nullptr;
+  REQUIRE(gpu.api().cuModuleGetFunction(&function, module.get(), "bad") == 0);
+  cuda::DevicePointer pointer = memory.get();
+  void* parameters[] = {&pointer};
+  const cuda::LaunchConfig config{1, 1, 1, 6, 1, 1, 0, nullptr, nullptr, 0};
+  REQUIRE(gpu.api().cuLaunchKernelEx(&config, function, parameters, nullptr) == 0);
+}
+
 }  // namespace
 
 TEST_CASE("emulator: devices by name") {
@@ -101,22 +117,26 @@ TEST_CASE("emulator: a finding names allocation, source line and equation") {
   CHECK(equation_of(kernel) == "add\n    m.toml:2: 'y = x + 1'");
   const auto device = EmulatorDevice::open("sm_80");
   device->machine().set_equation("bad", equation_of(kernel));
-  const cuda::GpuContext& gpu = *device->gpu();
-  const cuda::ContextScope scope(gpu.context());
-  const cuda::OwnedMemory memory = gpu.context().allocate(16, "the result of site");
-  cuda::CompileRequest request{"bad.cu", kBad, "sm_80", false};
-  const std::string ptx = cuda::Nvrtc(cuda::find_nvrtc()).compile(request, {}).ptx;
-  const cuda::OwnedModule module = gpu.context().load_module(ptx, "bad");
-  cuda::Function function = nullptr;
-  REQUIRE(gpu.api().cuModuleGetFunction(&function, module.get(), "bad") == 0);
-  cuda::DevicePointer pointer = memory.get();
-  void* parameters[] = {&pointer};
-  const cuda::LaunchConfig config{1, 1, 1, 6, 1, 1, 0, nullptr, nullptr, 0};
-  REQUIRE(gpu.api().cuLaunchKernelEx(&config, function, parameters, nullptr) == 0);
+  launch_bad(*device, kBad);
   const std::string text = findings_text(device->machine());
   for (const char* part :
        {"bad: out of bounds", "`the result of site`", "thread (4,0,0)", "bad.cu:1", "m.toml:2: 'y = x + 1'"})
     CHECK_MESSAGE(text.find(part) != std::string::npos, part, " in ", text);
   CHECK_THROWS_WITH_AS(require_no_findings(device->machine()),
                        doctest::Contains("the emulator found a fault"), Error);
+}
+
+TEST_CASE("emulator: the first findings are told, each once") {
+  if (!have_nvrtc()) return;
+  std::string source = "extern \"C\" __global__ void bad(volatile float* y) {\n";
+  for (int i = 0; i < 13; ++i) source += "y[threadIdx.x] = " + std::to_string(i) + ";\n";
+  const auto device = EmulatorDevice::open("sm_80");
+  launch_bad(*device, source + "}");
+  launch_bad(*device, source + "}");
+  const std::string text = findings_text(device->machine());
+  CHECK(text.find("bad.cu:11") != std::string::npos);
+  CHECK(text.find("bad.cu:12") == std::string::npos);
+  CHECK(text.find("and 6 more: --json has all") != std::string::npos);
+  CHECK(text.find("bad.cu:2\n") != std::string::npos);
+  CHECK(text.find("bad.cu:2\n") == text.rfind("bad.cu:2\n"));
 }
