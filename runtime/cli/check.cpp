@@ -68,7 +68,11 @@ struct Check {
             const Kernel& kernel = placed.plan->kernels[check.kernel];
             out.attribute("name", kernel.emitted.name);
             out.attribute("site", check.site);
+            out.attribute("family", kernel.family);
             out.attribute("implementation", kernel.implementation);
+            out.attribute("bytes_read", kernel.estimate.bytes_read);
+            out.attribute("bytes_written", kernel.estimate.bytes_written);
+            out.attribute("scratch_bytes", kernel.emitted.workspace_bytes + kernel.emitted.counter_bytes);
             out.attribute("verdict", check.passed() ? "passed" : "failed");
             if (reports[check.kernel].metered) write_meter(out, *reports[check.kernel].metered);
             out.attribute_array("outputs", [&] {
