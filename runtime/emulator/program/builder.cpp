@@ -44,6 +44,7 @@ ProgramBuilder::ProgramBuilder(std::shared_ptr<const ptx::Module> module, int en
 std::shared_ptr<const Program> ProgramBuilder::build() {
   for (size_t i = 0; i < graph_.functions.size(); ++i) decode_function(i);
   place_registers();
+  for (const FunctionCode& code : codes_) fill_unwritten_halves(code);
   place_targets();
   for (size_t i = 0; i < program_->ops.size(); ++i)
     program_->ops[i].words = program_->words.data() + first_words_[i];
@@ -95,6 +96,7 @@ void ProgramBuilder::decode_function(size_t index) {
     code.op_of_body.push_back(op_in_function());
     decode_instruction(instruction);
     note_wgmma(instruction);
+    note_halves(instruction);
   }
   code.op_of_body.push_back(op_in_function());
   return_.line = function.body.empty() ? function.line : function.body.back().line;
@@ -123,6 +125,15 @@ void ProgramBuilder::note_wgmma(const ptx::Instruction& instruction) {
   if (instruction.modifiers[0] == "wait_group" && !instruction.operands.empty() &&
       instruction.operands[0].bits == 0)
     code().full_waits.push_back(op);
+}
+
+void ProgramBuilder::note_halves(const ptx::Instruction& instruction) {
+  if (instruction.opcode != "mov" || instruction.operands.size() != 2) return;
+  const ptx::Operand& from = instruction.operands[1];
+  const bool wide =
+      !instruction.modifiers.empty() && llvm::StringRef(instruction.modifiers.back()).endswith("64");
+  if (wide && from.kind == ptx::Operand::kVector && from.elements.size() == 2)
+    joins_.push_back(static_cast<int>(program_->ops.size()) - 1);
 }
 
 void ProgramBuilder::place_registers() {
@@ -159,6 +170,24 @@ void ProgramBuilder::place_registers() {
       else
         program_->words[mention.word] = place;
     }
+}
+
+// Of a 64-bit value that it wants one half of, a compiler leaves the other unwritten: a register that nothing ever writes,
+// beside one that something does, stands for "whatever" and becomes 0, so that the value is not poison.
+void ProgramBuilder::fill_unwritten_halves(const FunctionCode& code) {
+  std::vector<bool> written(code.units.size()), known(code.op_count);
+  std::vector<const Mention*> halves;
+  for (const Mention& mention : code.mentions) {
+    if (mention.written)
+      written[mention.register_] = true;
+    else if (mention.word >= 0 &&
+             std::binary_search(joins_.begin(), joins_.end(), code.first_op + mention.op))
+      halves.push_back(&mention);
+  }
+  for (const Mention* half : halves)
+    if (written[half->register_]) known[half->op] = true;
+  for (const Mention* half : halves)
+    if (known[half->op] && !written[half->register_]) program_->words[half->word] = constant(0, 1);
 }
 
 void ProgramBuilder::place_targets() {

@@ -33,7 +33,9 @@ class ProgramBuilder {
   void decode_function(size_t index);
   void decode_instruction(const ptx::Instruction& instruction);
   void note_wgmma(const ptx::Instruction& instruction);
+  void note_halves(const ptx::Instruction& instruction);
   void place_registers();
+  void fill_unwritten_halves(const FunctionCode& code);
   void place_targets();
 
   std::shared_ptr<Program> program_;
@@ -41,6 +43,7 @@ class ProgramBuilder {
   Layout layout_;
   std::vector<FunctionCode> codes_;  // in the graph's order
   std::vector<size_t> first_words_;  // by op
+  std::vector<int> joins_;           // ops that make a 64-bit value of two halves, ordered
   llvm::DenseMap<std::pair<uint64_t, int>, Slot> constants_;
   ptx::Instruction return_;  // the end of a function that falls off it
 };

@@ -67,6 +67,18 @@ TEST_CASE("emulator: mov: poison goes where the value goes") {
   CHECK(result.findings[0].ptx == "st.global.u32 [%a_], %v;");
 }
 
+TEST_CASE("emulator: mov: a half that nothing ever writes is the compiler's own business, a whole is not") {
+  const std::string undefined = ".reg .b32 %u<2>;\n";
+  CHECK(lane_values(undefined + "mov.b64 %w, {%u0, %t};\nmov.b64 {_, %v}, %w;\n") ==
+        narrow([](uint64_t lane) { return lane; }));
+  CHECK(lane_values(undefined + "mov.b64 %w, {%t, %u0};\ncvt.u32.u64 %v, %w;\n") ==
+        narrow([](uint64_t lane) { return lane; }));
+  PtxKernel kernel(lane_kernel(undefined + "mov.b64 %w, {%u0, %u1};\ncvt.u32.u64 %v, %w;\n"));
+  const LaunchResult result = kernel.run(kernel.output(4 * kLanes));
+  REQUIRE(result.findings.size() == 1);
+  CHECK(result.findings[0].kind == FindingKind::kUninitialised);
+}
+
 TEST_CASE("emulator: mov: what it does not take") {
   const auto refused = [](const std::string& body) -> std::string {
     try {
