@@ -1,66 +1,240 @@
 #!/usr/bin/env python3
-"""emulate_examples.py TENON: every kernel of every example runs on the emulator, at reduced widths and layers, with all checks on: each
-within tolerance of the f64 evaluator, none with a finding. Exit status 77 (skipped) where NVRTC is not installed; TENON_TARGETS names the
-architectures (sm_80 and sm_120 otherwise)."""
-import glob, json, os, re, subprocess, sys, tempfile
+"""emulate_examples.py TENON: kernels executed on the emulator with every check on, judged by the f64 evaluator, their counters held to
+the plan: each example with fewer layers and narrower, and of each family of kernels shapes that tiles do not divide, in f32, f16
+and bf16. Exit status 77 (skipped) where NVRTC is not installed; TENON_TARGETS names the architectures (sm_80 and sm_120 otherwise),
+TENON_LONG_CHECKS=1 adds lengths, and other orders and numerics for all. A second argument chooses runs by a part of their labels."""
+import concurrent.futures, glob, json, os, re, subprocess, sys, tempfile, time
 
 tenon = os.path.abspath(sys.argv[1])
+only = sys.argv[2] if len(sys.argv) > 2 else ""  # of the runs' labels
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 targets = os.environ.get("TENON_TARGETS", "sm_80 sm_120").split()
+long = os.environ.get("TENON_LONG_CHECKS") == "1"
 
-# Fixed dims in place of the model's own, and bindings of the dynamic ones: a tail of every tile, one token, whole tiles.
-TOKENS = [{"T": 1}, {"T": 37}, {"T": 128}]
-REDUCED = {
-    "attention_primitives": ({"H": 2}, TOKENS),
-    "ffn": ({"D": 192, "F": 320}, TOKENS),
-    "gpt2": ({"L": 2, "D": 128, "H": 2, "F": 256, "V": 501}, TOKENS),
-    "llama-3-8b": ({"L": 2, "D": 256, "H": 2, "Hkv": 1, "F": 512, "V": 1000, "C": 128}, TOKENS),
-    "llama-3.2-1b": ({"L": 2, "D": 256, "H": 4, "Hkv": 1, "F": 512, "V": 1000, "C": 128}, TOKENS),
-    "minilm": ({"L": 2, "D": 128, "H": 4, "F": 256, "V": 500}, [{"B": 1, "T": 1}, {"B": 3, "T": 37}]),
-    "qwen2.5-0.5b": ({"L": 2, "D": 128, "H": 2, "Hkv": 1, "F": 256, "V": 1000, "C": 128}, TOKENS),
+# What each example becomes: dims that the file fixes, then those bound at the command line, the last ones in long checks alone. Head
+# sizes stay, and how many queries share keys. A new example needs its line here.
+tokens = [["T=1"], ["T=37"], ["T=128"]]
+reduced = {
+    "attention_primitives": ({"H": 2}, tokens),
+    "ffn": ({"D": 136, "F": 264}, tokens),
+    "gpt2": ({"L": 2, "D": 128, "H": 2, "F": 512, "V": 211}, tokens),
+    "llama-3-8b": ({"L": 2, "C": 128, "D": 256, "H": 4, "Hkv": 1, "F": 320, "V": 131}, tokens),
+    "llama-3.2-1b": ({"L": 2, "C": 128, "D": 256, "H": 4, "Hkv": 1, "F": 320, "V": 131}, tokens),
+    "minilm": ({"L": 2, "D": 96, "H": 3, "F": 384, "V": 203}, [["B=1", "T=1"], ["B=3", "T=13"]]),
+    "qwen2.5-0.5b": ({"L": 2, "C": 128, "D": 448, "H": 7, "Hkv": 1, "F": 320, "V": 131}, tokens),
 }
+
+
+def reduce_model(path, dims):
+    """The example's text with the values of `dims` in place of its own."""
+    text = open(path).read()
+    for name, value in dims.items():
+        text, found = re.subn(rf"(?m)^({name}\s*=) *\d+", rf"\1 {value}", text)
+        assert found == 1, f"{path} has no dim {name} with a fixed value"
+    return text
+
+
+class Family:
+    """A model that grows by equations over inputs and weights of given shapes; every result is an output."""
+
+    def __init__(self, name, dtype):
+        self.head = f'tenon = 1\n[model]\nname = "{name}"\ndtype = "{dtype}"\n'
+        self.inputs, self.weights, self.states, self.body, self.outputs = [], [], [], [], []
+
+    def declare(self, kind, shape, dtype):
+        name = f"t{len(self.inputs) + len(self.weights) + len(self.states)}"
+        kind.append(f"{name} = {{ shape = {list(shape)}" + (f', dtype = "{dtype}"' if dtype else "") + " }")
+        return name
+
+    def input(self, *shape, dtype=None):
+        return self.declare(self.inputs, shape, dtype)
+
+    def weight(self, *shape):
+        return self.declare(self.weights, shape, None)
+
+    def state(self, *shape):
+        return self.declare(self.states, shape, None)
+
+    def add(self, equation, results=1):
+        names = [f"y{len(self.outputs) + i}" for i in range(results)]
+        self.body.append(f"  '{', '.join(names)} = {equation}',\n")
+        self.outputs += names
+
+    def text(self):
+        tables = (("inputs", self.inputs), ("weights", self.weights), ("state", self.states))
+        text = self.head + "".join(f"[{name}]\n" + "\n".join(rows) + "\n" for name, rows in tables if rows)
+        return text + f"[graph]\nbody = [\n{''.join(self.body)}]\noutputs = {json.dumps(self.outputs)}\n"
+
+
+def products(dtype):
+    """Matrix products with each kind of head and tail; m, n, k around the tiles' edges."""
+    f = Family("products", dtype)
+    f.add(f"{f.input(1, 17)} @ {f.weight(17, 7)}")
+    f.add(f"linear({f.input(7, 33)}, {f.weight(17, 33)}, {f.weight(17)})")
+    f.add(f"gelu({f.input(17, 65)} @ {f.weight(65, 33)} + {f.weight(33)})")
+    f.add(f"gelu({f.input(33, 136)} @ {f.weight(136, 72)} + {f.weight(72)}, approximate=\"tanh\")")
+    f.add(f"{f.input(33, 65)} + ({f.input(33, 129)} @ {f.weight(129, 65)} + {f.weight(65)})")
+    f.add(f"{f.input(65, 40)} + linear({f.input(65, 1032)}, {f.weight(40, 1032)})")
+    x = f.input(65, 72)
+    f.add(f"silu(linear({x}, {f.weight(129, 72)})) * linear({x}, {f.weight(129, 72)})")
+    x = f"rmsnorm({f.input(129, 96)}, {f.weight(96)})"
+    f.add(f"silu(linear({x}, {f.weight(40, 96)})) * linear({x}, {f.weight(40, 96)})")
+    f.add(f"gelu(layernorm({f.input(2, 17, 80)}, {f.weight(80)}, {f.weight(80)}) @ {f.weight(80, 136)} + {f.weight(136)})")
+    f.add(f"linear(layernorm({f.input(33, 65)}, {f.weight(65)}, {f.weight(65)}), {f.weight(129, 65)})")
+    f.body.append(f"  'q, k, v = split({f.input(2, 7, 64)} @ {f.weight(64, 192)} + {f.weight(192)}, parts=3)',\n")
+    for part in "qkv":
+        f.add(f"heads({part}, 2)")
+    f.add(f"{f.input(3, 7, 17)} @ {f.input(3, 17, 33)}")
+    f.add(f"{f.input(3, 33, 40)} @ transpose({f.input(3, 17, 40)})")
+    return f
+
+
+def rows(dtype):
+    """Normalisations and reductions of short, odd and long rows, and across rows."""
+    f = Family("rows", dtype)
+    for height, width in ((1, 1), (7, 17), (33, 129), (5, 1000), (3, 4099)):
+        f.add(f"softmax({f.input(height, width)})")
+        f.add(f"layernorm({f.input(height, width)}, {f.weight(width)}, {f.weight(width)})")
+    f.add(f"rmsnorm({f.input(17, 65)} + {f.input(17, 65)}, {f.weight(65)})")
+    f.add(f"log_softmax({f.input(7, 333)})")
+    f.add(f"softmax({f.input(3, 33, 7)}, axis=1)")
+    for operation in ("sum", "max", "mean"):
+        f.add(f"{operation}({f.input(7, 129)})")
+        f.add(f"{operation}({f.input(65, 33)}, axis=0)")
+    f.add(f"sum({f.input(5, 7, 11)}, axis=none)")
+    f.add(f"argmax({f.input(7, 129)})")
+    return f
+
+
+def elements(dtype):
+    """Pointwise chains with broadcasts, and movement: transposes, slices, joins, padding, gathers."""
+    f = Family("elements", dtype)
+    for count in (1, 7, 1023):
+        x = f.input(count)
+        f.add(f"gelu({x} * 0.5 + 1.0) - tanh({x})")
+    f.add(f"where(less({f.input(7, 33)}, {f.input(33)}), {f.input(7, 1)}, exp({f.input(7, 33)}))")
+    f.add(f"maximum({f.input(3, 1, 17)}, {f.input(5, 1)}) * sigmoid({f.input(17)})")
+    f.add(f"erf({f.input(129, 8)}) / sqrt(abs({f.input(129, 8)}) + 1.0)")
+    f.add(f"transpose({f.input(33, 65)})")
+    f.add(f"transpose({f.input(3, 17, 7, 8)}, perm=[2, 0, 3, 1])")
+    f.add(f"slice({f.input(7, 65)}, axis=1, start=3, stop=64)")
+    f.add(f"slice({f.input(9, 65)}, axis=0, start=1, stop=9, step=2)")
+    f.add(f"concat({f.input(3, 7)}, {f.input(3, 17)}, {f.input(3, 1)}, axis=1)")
+    f.add(f"pad({f.input(5, 7)}, before=[1, 2], after=[0, 3], value=1.5)")
+    f.add(f"embedding({f.weight(33, 17)}, {f.input(2, 7, dtype='i32')})")
+    f.add(f"expand({f.input(1, 17)}, shape=[7, 17]) + {f.input(7, 1)}")
+    f.add(f"cast({f.input(129)}, dtype=\"f32\")")
+    f.add(f"rope({f.input(1, 3, 7, 64)}, 5)")
+    return f
+
+
+def attentions(dtype):
+    """Attention with shared keys, masks, windows and the rest, over lengths that tiles do not divide, with and without a cache."""
+    f = Family("attentions", dtype)
+
+    def add(heads, shared, queries, keys, size, batch=1, **options):
+        q, k = f.input(batch, heads, queries, size), f.input(batch, shared, keys, size)
+        v = f.input(batch, shared, keys, size)
+        f.add(f"attention({q}, {k}, {v}" + "".join(f", {key}={value}" for key, value in options.items()) + ")")
+
+    add(2, 2, 65, 65, 64, causal="true")
+    add(6, 2, 17, 129, 64, causal="true", offset=112)
+    add(4, 1, 1, 333, 128)
+    add(2, 1, 33, 7, 96, batch=2)
+    add(2, 2, 7, 33, 80)
+    add(2, 2, 65, 65, 64, causal="true", scale=0.25)
+    add(3, 1, 17, 65, 32, causal="true", offset=48)
+    add(2, 2, 33, 65, 64, mask=f.input(33, 65))
+    add(2, 2, 17, 33, 64, mask=f.input(2, 1, 1, 33, dtype="bool"), batch=2)
+    position = f.input(dtype="i32")
+    for queries in (1, 7):
+        caches = f"{f.state(1, 2, 80, 64)}, {f.state(1, 2, 80, 64)}"
+        q, k, v = f.input(1, 6, queries, 64), f.input(1, 2, queries, 64), f.input(1, 2, queries, 64)
+        f.body.append(f"  'k, v = cache({caches}, rope({k}, {position}), {v}, {position})',\n")
+        f.add(f"attention(rope({q}, {position}), k, v, causal=true, offset={position})")
+    return f
+
+
+def runs(folder):
+    """(label, model, dims, architecture, environment) of everything that is to be run."""
+    def write(name, text):
+        path = os.path.join(folder, name + ".toml")
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    models = []
+    for path in sorted(glob.glob(os.path.join(root, "examples/models/*.toml"))):
+        name = os.path.basename(path)[:-5]
+        dims, bindings = reduced[name]
+        print(f"{name}: reduced to " + ", ".join(f"{key}={value}" for key, value in dims.items()))
+        model = write(name, reduce_model(path, dims))
+        models += [(f"{name} {' '.join(bound)}", model, bound) for bound in (bindings if long else bindings[:2])]
+    models += [(f"{family.__name__} {dtype}", write(f"{family.__name__}-{dtype}", family(dtype).text()), [])
+               for family in (products, rows, elements, attentions) for dtype in ("f32", "f16", "bf16")]
+    variants = ({"TENON_EMULATOR_NUMERICS": "hardware"}, {"TENON_EMULATOR_SEED": "1"}, {"TENON_EMULATOR_ONE_LANE": "1"})
+    for label, model, bound in models:
+        for target in targets:
+            yield label, model, bound, target, {}
+        for variant in variants if long or label in ("gpt2 T=37", "products bf16") else ():
+            yield label, model, bound, targets[0], variant
+
+
+# A counter counts sectors of 32 bytes: each end of a tensor may add one, and a plan's kernel has at most so many tensors.
+margin = 32 * 16
+
+
+def counter_problem(kernel):
+    """What is wrong with a kernel's counters beside its plan; none where it keeps partial results in scratch memory."""
+    metered, read, written = kernel["metered"], kernel["bytes_read"], kernel["bytes_written"]
+    scratch = kernel["scratch_bytes"]
+    if not written <= metered["unique_bytes_written"] <= written + scratch + margin:
+        return f"wrote {metered['unique_bytes_written']} bytes, planned {written} and {scratch} of scratch"
+    if metered["unique_bytes_read"] > 1.05 * read + scratch + margin:
+        return f"read {metered['unique_bytes_read']} bytes, planned {read} and {scratch} of scratch"
+    return ""
+
+
+def run(job):
+    label, model, bound, architecture, variant = job
+    command = [tenon, "check", model, "--device", f"emulator:{architecture}", "--meter", "--json", "-", "-q"]
+    for value in bound:
+        command += ["--dim", value]
+    environment = {**os.environ, "TENON_EMULATOR_CHECKS": "all", "TENON_EMULATOR_THREADS": "1", **variant}
+    started = time.time()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    label += f" for {architecture}" + "".join(f" {name}={value}" for name, value in variant.items())
+    problems, kernels = [], []
+    if done.returncode:
+        problems.append(f"exit status {done.returncode}: {done.stderr[:3000]}")
+    try:
+        report = json.loads(done.stdout)
+        kernels = report["kernels"]
+        problems += [f"{kernel['name']}: {kernel['verdict']} {kernel['outputs']}" for kernel in kernels if kernel["verdict"] != "passed"]
+        problems += [f"{finding['kernel']}: {finding['message']}" for finding in report["findings"]]
+        problems += [f"{kernel['name']} ({kernel['family']}): {problem}" for kernel in kernels
+                     if "metered" in kernel and (problem := counter_problem(kernel))]
+    except json.JSONDecodeError:
+        problems.append("no report")
+    if not kernels:
+        problems.append("no kernels")
+    return label, len(kernels), problems, time.time() - started
+
 
 doctor = json.loads(subprocess.run([tenon, "doctor", "--json"], capture_output=True, text=True).stdout)
 if not doctor.get("nvrtc", {}).get("found"):
     print("skipped: NVRTC is not installed")
     sys.exit(77)
-
-
-def reduced(model, dims):
-    text = open(model).read()
-    for name, value in dims.items():
-        text, count = re.subn(rf"(?m)^({name}\s*=\s*)\d+", rf"\g<1>{value}", text)
-        assert count == 1, f"{model} has no fixed dim {name}"
-    return text
-
-
-def check(model, target, dims):
-    command = [tenon, "check", model, "--device", f"emulator:{target}", "-q", "--json"]
-    for name, value in dims.items():
-        command += ["--dim", f"{name}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return f"exit status {done.returncode}: {done.stderr[:4000]}", 0
-    report = json.loads(done.stdout)
-    silent = [k["name"] for k in report["kernels"] if not k["metered"]["unique_bytes_written"]]
-    return f"wrote nothing: {silent}" if silent else "", len(report["kernels"])
-
-
-failed = passed = kernels = 0
-with tempfile.TemporaryDirectory() as work:
-    for model in sorted(glob.glob(os.path.join(root, "examples/models/*.toml"))):
-        name = os.path.basename(model).removesuffix(".toml")
-        fixed, bindings = REDUCED[name]  # a new example needs its line above
-        small = os.path.join(work, name + ".toml")
-        open(small, "w").write(reduced(model, fixed))
-        for target in targets:
-            for dims in bindings:
-                problem, count = check(small, target, dims)
-                kernels += count
-                failed += bool(problem)
-                passed += not problem
-                if problem:
-                    print(f"{name} on {target} with {dims}: {problem}")
-print(f"{kernels} kernels emulated")
+kernels = failed = passed = 0
+with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    jobs = [job for job in runs(folder) if only in job[0]]
+    for label, count, problems, seconds in pool.map(run, jobs):
+        print(f"{label}: {count} kernels, {seconds:.1f} s", flush=True)
+        for problem in problems:
+            print("  " + problem)
+        kernels += count
+        failed += bool(problems)
+        passed += not problems
+print(f"{kernels} kernels executed")
 print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+sys.exit(1 if failed or not passed else 0)
