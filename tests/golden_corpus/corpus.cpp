@@ -211,7 +211,7 @@ bool agrees(llvm::StringRef compare, const Judged& v, double largest) {
   if (v.device_bits == v.card_bits) return true;
   if (compare == "bits") return false;
   if (std::isnan(v.device) || std::isnan(v.card)) return std::isnan(v.device) && std::isnan(v.card);
-  if (compare == "nan") return false;
+  if (compare == "nan" || compare == "f64nan") return false;
   if (compare == "edges") {
     // Zero and what an approximation leaves of it are one: sine is good to an absolute bound.
     constexpr double kNothing = 2e-6;
@@ -219,13 +219,17 @@ bool agrees(llvm::StringRef compare, const Judged& v, double largest) {
       return std::abs(v.card - v.device) < kNothing;
     return special(v.card) ? v.device == v.card : !special(v.device);
   }
+  if (compare == "finite") return std::isfinite(v.device);
   if (std::isinf(v.card) || std::isinf(v.device)) return v.card == v.device;
   // Tensor cores cut the sum's low bits; f32 results within 2^-11 of the largest are what that leaves at the worst.
   if (compare == "sum") return std::abs(v.device - v.card) <= std::ldexp(largest, -11);
   auto [kind, bound] = compare.split('=');
   double tolerance = 0;
   if (bound.getAsDouble(tolerance)) bad("no comparison '" + compare.str() + "'");
-  return std::abs(v.device - v.card) <= (kind.endswith("abs") ? tolerance : tolerance * std::abs(v.card));
+  // A bound relative to a subnormal is less than its step.
+  const double step = kind.startswith("f16") ? 0x1p-24 : 0;
+  return std::abs(v.device - v.card) <=
+         (kind.endswith("abs") ? tolerance : std::max(step, tolerance * std::abs(v.card)));
 }
 
 }  // namespace

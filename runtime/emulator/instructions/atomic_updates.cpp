@@ -6,6 +6,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "runtime/emulator/instructions/float_formats.h"
 #include "runtime/emulator/instructions/rounding.h"
 
 namespace tenon::emulator {
@@ -89,8 +90,8 @@ uint64_t add_f32(uint64_t old, uint64_t b, uint64_t) {
 }
 
 uint64_t add_f64(uint64_t old, uint64_t b, uint64_t) {
-  const double sum = std::bit_cast<double>(old) + std::bit_cast<double>(b);
-  return std::isnan(sum) ? kF64Format.nan : std::bit_cast<uint64_t>(sum);
+  const auto x = std::bit_cast<double>(old), y = std::bit_cast<double>(b);
+  return std::bit_cast<uint64_t>(with_nan_of(x + y, x, y));
 }
 
 enum class HalfOperation { kAdd, kMin, kMax };

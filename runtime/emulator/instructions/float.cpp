@@ -114,13 +114,16 @@ double flush_double(double x) {
   auto bits = std::bit_cast<uint64_t>(x);
   return (bits & 0x7ff0000000000000) == 0 ? std::bit_cast<double>(bits & 0x8000000000000000) : x;
 }
-template <bool kRoot, bool kFlush>
+template <bool kRoot>
 struct CoarseDouble {
   double operator()(double x) const {
-    x = upper_word(kFlush ? flush_double(x) : x);
-    double y = upper_word(1 / (kRoot ? std::sqrt(x) : x));
-    return kFlush ? flush_double(y) : y;
+    x = upper_word(flush_double(x));
+    return flush_double(upper_word(1 / (kRoot ? std::sqrt(x) : x)));
   }
+};
+/// Without .ftz the whole operand counts: subnormals, and a NaN that shows in the lower word alone.
+struct ReciprocalRootDouble {
+  double operator()(double x) const { return with_nan_of(upper_word(1 / std::sqrt(x)), x); }
 };
 
 /// The sign of the first, the magnitude of the second.
@@ -226,7 +229,7 @@ void decode_rcp(Decoder& d) {
   form.flush = type == Type::kF64 ? !d.expect_any({"ftz"}).empty() : d.accept("ftz");
   emit_special(d,
                type == Type::kF32   ? approximate<Reciprocal>()
-               : type == Type::kF64 ? each_lane<CoarseDouble<false, true>>()
+               : type == Type::kF64 ? each_lane<CoarseDouble<false>>()
                                     : nullptr,
                type);
 }
@@ -242,8 +245,7 @@ void decode_rsqrt(Decoder& d) {
   Type type = d.expect_type();
   d.expect_any({"approx"});
   form.flush = d.accept("ftz");
-  Handler coarse =
-      form.flush ? each_lane<CoarseDouble<true, true>>() : each_lane<CoarseDouble<true, false>>();
+  Handler coarse = form.flush ? each_lane<CoarseDouble<true>>() : each_lane<ReciprocalRootDouble>();
   emit_special(d,
                type == Type::kF32   ? approximate<ReciprocalRoot>()
                : type == Type::kF64 ? coarse
