@@ -200,7 +200,11 @@ Outcome run_wait(Warp& warp, const Op& op, LaneMask active) {
   }
   warp.set_predicate(op.words[0], active, done);
   if (done == active) return Outcome::kNext;
-  warp.waits_for([&] { return named(blocked.address) + " " + blocked.state->text(); });
+  warp.waits_for([&] {
+    const uint32_t offset = (blocked.address & ((1u << kClusterRankShift) - 1)) - kSharedBase;
+    const std::string name = warp.program().name_of_shared(offset);
+    return named(blocked.address) + " " + blocked.state->text() + (name.empty() ? "" : ": " + name);
+  });
   return Outcome::kYield;
 }
 

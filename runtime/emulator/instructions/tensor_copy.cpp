@@ -176,7 +176,9 @@ void deliver(const TensorCopy& copy, uint32_t shared, uint32_t barrier,
 bool box_fits(const Access& at, const TensorTiling& map) {
   if (map.box_bytes() <= static_cast<int64_t>(at.warp.block().shared.bytes.size())) return true;
   refuse(at, FindingKind::kOutOfBounds,
-         "a box of " + std::to_string(map.box_bytes()) + " bytes is larger than the block's shared memory");
+         "a box of " + std::to_string(map.box_bytes()) +
+             " bytes is larger than the block's shared memory of " +
+             std::to_string(at.warp.block().shared.bytes.size()) + " bytes");
   return false;
 }
 

@@ -69,18 +69,21 @@ std::string race_message(const Agents& agents, const Race& race) {
 /// The notes that say what a race is with.
 std::vector<std::string> other_access(const Program& program, int op) {
   std::vector<std::string> notes;
-  if (op < 0 || op >= static_cast<int>(program.ops.size())) return notes;
-  const Op& other = program.ops[op];
-  notes.push_back("the other access: ptx line " + std::to_string(other.line) + ": " +
-                  program.text(other).str());
-  for (const std::string& place : source_chain(*program.module, other.place))
-    notes.push_back("  at " + place);
+  if (op >= 0 && op < static_cast<int>(program.ops.size()))
+    note_op(notes, program, program.ops[op], "the other access: ptx line ");
   return notes;
 }
 
 }  // namespace
 
 // --- Findings
+
+void note_op(std::vector<std::string>& notes, const Program& program, const Op& op, std::string before) {
+  notes.push_back(std::move(before) + std::to_string(op.line) + ": " + program.text(op).str());
+  if (!program.module) return;
+  const std::vector<std::string> chain = source_chain(*program.module, op.place);
+  for (size_t i = 0; i < chain.size(); ++i) notes.push_back((i == 0 ? "  at " : "    from ") + chain[i]);
+}
 
 Finding& describe(Finding& finding, const Warp& warp, const Op& op, int lane) {
   const Program& program = warp.program();
@@ -108,12 +111,20 @@ namespace {
 
 /// What it is to use a value that nothing computed: accumulators of a wgmma in flight count as such.
 FindingKind poison_kind(const Warp& warp, std::vector<std::string>& notes) {
-  if (!warp.wgmma) return FindingKind::kUninitialised;
-  notes.push_back(
-      "accumulators count as such until the wgmma.wait_group that covers their wgmma; the last wgmma: ptx "
-      "line " +
-      std::to_string(warp.wgmma->line));
-  return warp.wgmma_in_flight ? FindingKind::kRegisterHazard : FindingKind::kUninitialised;
+  if (warp.wgmma) {
+    note_op(notes, warp.program(), *warp.wgmma,
+            "it ends for a warp at the wgmma.wait_group that covers it; the last wgmma: ptx line ");
+  } else if (const Op* read = warp.unwritten.op) {
+    note_op(notes, warp.program(), *read,
+            "the warp's last read of what nothing wrote, " +
+                describe_place(warp, warp.unwritten.space, warp.unwritten.address) + ": ptx line ");
+  }
+  return warp.wgmma && warp.wgmma_in_flight ? FindingKind::kRegisterHazard : FindingKind::kUninitialised;
+}
+
+const char* poison_text(FindingKind kind) {
+  return kind == FindingKind::kRegisterHazard ? " comes from a register of a wgmma that has not ended"
+                                              : " comes from memory or a register that nothing wrote";
 }
 
 }  // namespace
@@ -122,7 +133,7 @@ bool report_poison(const Warp& warp, const Op& op, LaneMask poisoned, const char
   if (poisoned == 0) return false;
   Finding finding;
   finding.kind = poison_kind(warp, finding.notes);
-  finding.message = std::string(use) + " comes from memory or a register that nothing wrote";
+  finding.message = std::string(use) + poison_text(finding.kind);
   finding.count = __builtin_popcount(poisoned);
   warp.launch().findings.add(std::move(describe(finding, warp, op, __builtin_ctz(poisoned))));
   return true;
@@ -148,14 +159,17 @@ std::string agent_name(const Agents& agents, Agent agent) {
   const std::string of = agents.blocks > 1 ? " of the cluster's block " + std::to_string(block) : "";
   if (engine >= 3) return "the wgmma of warpgroup " + std::to_string(within - 3 * agents.warps) + of;
   const std::string warp = "warp " + std::to_string(within % agents.warps) + of;
-  return engine == 0 ? warp : (engine == 1 ? "cp.async of " : "the bulk copies of ") + warp;
+  return engine == 0 ? warp : (engine == 1 ? "cp.async of " : "a bulk copy of ") + warp;
 }
 
 void report_race(const Warp& warp, const Op& op, int lane, const Race& race) {
   const RaceDetector& detector = *warp.block().residency().races(warp.block());
+  std::vector<std::string> notes = other_access(warp.program(), race.before.op);
+  if (const std::string name = warp.program().name_of_shared(race.address); !name.empty())
+    notes.push_back("byte " + std::to_string(race.address) + " of shared memory is " + name);
   report(warp, op, lane,
          race.kind == Race::kMissingProxyFence ? FindingKind::kProxyFence : FindingKind::kSharedRace,
-         race_message(detector.agents(), race), other_access(warp.program(), race.before.op));
+         race_message(detector.agents(), race), std::move(notes));
 }
 
 void report_unwritten_atomic(const Access& access, const std::string& place, int64_t bytes) {
@@ -166,8 +180,7 @@ void report_poisoned_store(const Access& access, uint64_t address, int64_t bytes
   std::vector<std::string> notes;
   const FindingKind kind = poison_kind(access.warp, notes);
   report(access.warp, access.op, access.lane, kind,
-         "what is stored " + access.warp.launch().memory.describe(address, bytes) +
-             " comes from memory or a register that nothing wrote",
+         "what is stored " + access.warp.launch().memory.describe(address, bytes) + poison_text(kind),
          std::move(notes));
 }
 

@@ -76,6 +76,9 @@ void access_lanes(const Access& access, LaneMask active, ptx::Space space, const
 Finding& describe(Finding& finding, const Warp& warp, const Op& op, int lane);
 void report(const Warp& warp, const Op& op, int lane, FindingKind kind, std::string message,
             std::vector<std::string> notes = {});
+/// Adds to a finding's notes another op than its own: `before` ("the other access: ptx line "), its line and text, and
+/// where it stands.
+void note_op(std::vector<std::string>& notes, const Program& program, const Op& op, std::string before);
 /// A finding of kind kSharedRace or kProxyFence, with the other access in its notes.
 void report_race(const Warp& warp, const Op& op, int lane, const Race& race);
 /// A finding where `poisoned` is not empty: "an address that nothing computed"; true then.

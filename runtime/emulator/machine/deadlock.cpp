@@ -21,13 +21,14 @@ const Op& waits_at(const Warp& warp, const LaneGroup& group) {
 std::string wait_text(const Warp& warp, const LaneGroup& group) {
   const Op& op = waits_at(warp, group);
   std::string text = "PTX line " + std::to_string(op.line) + ": " + warp.program().text(op).str();
-  if (warp.program().module)
-    for (const std::string& place : source_chain(*warp.program().module, op.place)) {
-      text += " at " + place;
-      break;
-    }
-  if (!group.waits.empty()) return text + " waits for " + group.waits;
-  return text + (group.parked == Parked::kYielded ? " polls in vain" : " waits");
+  if (!group.waits.empty())
+    text += " waits for " + group.waits;
+  else
+    text += group.parked == Parked::kYielded ? " polls in vain" : " waits";
+  if (!warp.program().module) return text;
+  const std::vector<std::string> chain = source_chain(*warp.program().module, op.place);
+  for (size_t i = 0; i < chain.size(); ++i) text += (i == 0 ? "\n    at " : "\n      from ") + chain[i];
+  return text;
 }
 
 /// Warps of a block that wait alike: one line.
@@ -66,7 +67,7 @@ void Scheduler::report_deadlock() {
       ++waiting;
       std::string text;
       for (const LaneGroup& group : warp->groups_)
-        text += (text.empty() ? "" : "; ") + wait_text(*warp, group);
+        text += (text.empty() ? "" : "\n    and ") + wait_text(*warp, group);
       size_t same = of_block;
       while (same < lines.size() && lines[same].text != text) ++same;
       if (same == lines.size()) lines.push_back({block.get(), {}, std::move(text)});

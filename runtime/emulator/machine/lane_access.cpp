@@ -349,6 +349,8 @@ void access_lanes(const Access& access, LaneMask active, ptx::Space space, const
   result.contiguous = active == kAllLanes && side_by_side(addresses, bytes);
   result.distinct = result.contiguous || access.kind == AccessKind::kRead || all_distinct(addresses, active);
   access_space(space, addresses, active, {access, bytes, poisoned & active, result});
+  if (result.uninitialised != 0)
+    access.warp.unwritten = {&access.op, space, addresses[__builtin_ctz(result.uninitialised)]};
 }
 
 }  // namespace tenon::emulator

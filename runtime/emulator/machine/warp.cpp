@@ -48,6 +48,7 @@ void Warp::start() {
   std::fill_n(local_.begin(), local_.size() / 2, kNothing);
   std::fill_n(local_.begin() + local_.size() / 2, local_.size() / 2, std::byte{0});
   std::fill_n(polls, kRemembered, Poll());
+  unwritten = {};
   live_ = existing_;
   groups_.clear();
   groups_.emplace_back();
@@ -248,9 +249,7 @@ bool Warp::gather(const Op& op, LaneMask active, LaneMask members) {
   if (gone) notes.push_back(lanes_text(gone) + (gone & (gone - 1) ? " have" : " has") + " exited");
   for (const LaneGroup& other : groups_)
     if (&other != &group() && (other.lanes & wanted))
-      notes.push_back(lanes_text(other.lanes) + " at PTX line " +
-                      std::to_string(program().ops[other.pc].line) + ": " +
-                      program().text(program().ops[other.pc]).str());
+      note_op(notes, program(), program().ops[other.pc], lanes_text(other.lanes) + " at PTX line ");
   report(*this, op, -1, FindingKind::kDivergentCollective,
          "it is executed by " + lanes_text(active) + " but wants " + lanes_text(members), std::move(notes));
   return true;

@@ -93,8 +93,13 @@ class Warp {
   struct {
     LaneMask arrived = 0, passed = 0;
   } cluster;
-  BarrierVotes votes;            ///< of the barrier phase that this warp waited for last
-  int registers = 0;             ///< that setmaxnreg gave to each thread; 0: not said
+  BarrierVotes votes;  ///< of the barrier phase that this warp waited for last
+  int registers = 0;   ///< that setmaxnreg gave to each thread; 0: not said
+  struct {
+    const Op* op = nullptr;
+    ptx::Space space = ptx::Space::kNone;
+    uint64_t address = 0;
+  } unwritten;                   ///< the last read of bytes that nothing wrote, for reports
   const Op* wgmma = nullptr;     ///< the last wgmma.mma_async, for reports
   bool wgmma_in_flight = false;  ///< registers may still be written or read by one
 

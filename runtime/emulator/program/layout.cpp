@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "llvm/Demangle/Demangle.h"
 #include "runtime/emulator/program/failure.h"
 
 namespace tenon::emulator {
@@ -92,24 +93,35 @@ class Layouting {
     for (size_t i = 0; i < graph_.functions.size(); ++i)
       for (const ptx::Instruction& instruction : function(i).body)
         for (const ptx::Operand& operand : instruction.operands) note_shared(i, operand);
-    std::stable_sort(static_.begin(), static_.end(), [](const SharedVariable& a, const SharedVariable& b) {
+    std::stable_sort(static_.begin(), static_.end(), [](const Shared& a, const Shared& b) {
       return a.variable->alignment > b.variable->alignment;
     });
     int64_t end = kSharedBase;
-    for (const SharedVariable& placed : static_) {
+    for (const Shared& placed : static_) {
       const ptx::Variable& variable = *placed.variable;
       *placed.address = align_up(end, variable.alignment);
+      name_shared(variable, *placed.address);
       end = static_cast<int64_t>(*placed.address) + variable.bytes;
       if (end >= kMostSharedBytes)
         fail_at_line(module_, variable.line, "a block has no such amount of shared memory");
     }
     program_.static_shared_bytes = end - kSharedBase;
     int64_t alignment = 16;
-    for (const SharedVariable& placed : dynamic_) alignment = std::max(alignment, placed.variable->alignment);
+    for (const Shared& placed : dynamic_) alignment = std::max(alignment, placed.variable->alignment);
     int64_t dynamic = align_up(end, alignment);
     if (alignment < 1024 && dynamic % (2 * alignment) == 0) dynamic += alignment;
     program_.dynamic_shared_offset = static_cast<uint32_t>(dynamic - kSharedBase);
-    for (const SharedVariable& placed : dynamic_) *placed.address = dynamic;
+    for (const Shared& placed : dynamic_) {
+      *placed.address = dynamic;
+      name_shared(*placed.variable, dynamic);
+    }
+  }
+
+  void name_shared(const ptx::Variable& variable, int64_t address) {
+    const std::string name = llvm::demangle(variable.name);  // "ln(float*)::sums"
+    const size_t colons = name.rfind("::");
+    program_.shared_variables.push_back({colons == std::string::npos ? name : name.substr(colons + 2),
+                                         address - kSharedBase, variable.bytes});
   }
 
   // Lists a shared variable when the first instruction mentions it.
@@ -127,7 +139,7 @@ class Layouting {
   }
 
   static constexpr uint64_t kListed = ~uint64_t{0};  // in place of an address, which follows
-  struct SharedVariable {
+  struct Shared {
     const ptx::Variable* variable;
     uint64_t* address;
   };
@@ -136,7 +148,7 @@ class Layouting {
   const CallGraph& graph_;
   Program& program_;
   Layout layout_;
-  std::vector<SharedVariable> static_, dynamic_;
+  std::vector<Shared> static_, dynamic_;
 };
 
 }  // namespace

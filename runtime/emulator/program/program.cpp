@@ -30,6 +30,13 @@ const UnfencedWrite* Program::unfenced_write(const Op& wgmma) const {
   return found != unfenced_writes.end() && found->wgmma == index ? &*found : nullptr;
 }
 
+std::string Program::name_of_shared(int64_t offset) const {
+  for (const SharedVariable& variable : shared_variables)
+    if (offset >= variable.offset && (variable.bytes == 0 || offset < variable.offset + variable.bytes))
+      return "byte " + std::to_string(offset - variable.offset) + " of `" + variable.name + "`";
+  return "";
+}
+
 llvm::StringRef Program::text(const Op& op) const {
   return op.line > 0 && op.line <= static_cast<int>(module->lines.size()) ? module->lines[op.line - 1].trim()
                                                                           : llvm::StringRef();

@@ -19,6 +19,12 @@ struct Parameter {
   bool opaque = false;  ///< a struct or a tensor map
 };
 
+/// A .shared variable, by its place in a block's shared memory. Dynamic shared memory has no size of its own: 0.
+struct SharedVariable {
+  std::string name;  ///< as people know it, its function left out: "turned"
+  int64_t offset = 0, bytes = 0;
+};
+
 /// A wgmma.mma_async that may see an older value of a register: `write` gave an accumulator or an A operand its value, and
 /// on some path no wgmma.fence stands between. Both are indices into Program::ops.
 struct UnfencedWrite {
@@ -39,7 +45,8 @@ struct Program {
   int registers_live = 0;  ///< most 32-bit registers live at once: an early hint of register pressure
   std::vector<Parameter> parameters;
   int64_t parameter_bytes = 0;
-  int64_t static_shared_bytes = 0;  ///< of all .shared variables with a size
+  std::vector<SharedVariable> shared_variables;  ///< by falling alignment, dynamic memory last
+  int64_t static_shared_bytes = 0;               ///< of all .shared variables with a size
   uint32_t dynamic_shared_offset =
       0;                       ///< where dynamic shared memory starts: no better aligned than declared
   int64_t local_bytes = 0;     ///< a thread's .local variables and call parameters
@@ -52,6 +59,8 @@ struct Program {
 
   /// The write that `wgmma` may miss; null where all is fenced.
   const UnfencedWrite* unfenced_write(const Op& wgmma) const;
+  /// "byte 4 of `turned`", whatever lies at that offset of shared memory; "" for nothing.
+  std::string name_of_shared(int64_t offset) const;
   /// The op's PTX text without leading blanks.
   llvm::StringRef text(const Op& op) const;
 };

@@ -113,7 +113,7 @@ TEST_CASE("emulator: bulk copies: to shared memory, told by an mbarrier") {
   CHECK(ran.result.meter.totals().async_bytes == 256);
   const Ran no_wait = run_body(kLoad + kShow);
   CHECK(tells(no_wait,
-              "warp 0 reads byte 0 of shared memory, unordered with the write by the bulk copies of warp 0"));
+              "warp 0 reads byte 0 of shared memory, unordered with the write by a bulk copy of warp 0"));
   const std::string hinted =
       "mov.u64 %rd9, 0;" +
       replaced(replaced(kLoad, "bytes [", "bytes.L2::cache_hint ["), "256, [%r2]", "256, [%r2], %rd9");
@@ -153,10 +153,10 @@ TEST_CASE("emulator: bulk copies: to global memory, after a fence and before an 
   const std::string again = "bar.sync 0;" + kFill;
   CHECK(run_body(kFill + fence + kStore + wait + again).told == "");
   CHECK(tells(run_body(kFill + fence + kStore + again + wait),
-              "unordered with the read by the bulk copies of warp 0"));
+              "unordered with the read by a bulk copy of warp 0"));
   // One group may stay.
   CHECK(tells(run_body(kFill + fence + kStore + "@%p0 cp.async.bulk.wait_group.read 1;" + again),
-              "unordered with the read by the bulk copies of warp 0"));
+              "unordered with the read by a bulk copy of warp 0"));
 }
 
 TEST_CASE("emulator: bulk copies: reductions") {
