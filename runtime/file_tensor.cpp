@@ -153,6 +153,23 @@ Tensor to_declared(const FileTensor& tensor, const Type& declared, bool* convert
   refuse(tensor, declared, "these types do not convert");
 }
 
+std::vector<double> values_of(const FileTensor& tensor) {
+  const int64_t count = tensor.elements();
+  std::vector<double> values(static_cast<size_t>(count));
+  if (tensor.type == FileType::kF64) {
+    std::memcpy(values.data(), tensor.data, static_cast<size_t>(count) * sizeof(double));
+  } else if (is_float(tensor.type) || tensor.type == FileType::kBool) {
+    std::vector<float> singles(static_cast<size_t>(count));
+    to_f32(*row_of(tensor.type).same, tensor.data, count, singles.data());
+    llvm::copy(singles, values.begin());
+  } else {
+    for (int64_t i = 0; i < count; ++i)
+      values[i] = tensor.type == FileType::kU64 ? static_cast<double>(load<uint64_t>(tensor, i))
+                                                : static_cast<double>(*integer_at(tensor, i));
+  }
+  return values;
+}
+
 std::optional<int64_t> checked_bytes(llvm::ArrayRef<int64_t> shape, int64_t element_bytes) {
   int64_t bytes = element_bytes, limit = int64_t{1} << 62;
   bool empty = false;

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/tensor.h"
 
@@ -55,6 +56,9 @@ using FileTensors = std::map<std::string, FileTensor>;
 /// width feed i32 and i64 where every value fits. Throws Error for another shape, for a type that does not
 /// convert, and for a value that does not fit. `converted` tells whether the type was another.
 Tensor to_declared(const FileTensor& tensor, const Type& declared, bool* converted);
+
+/// Every element as f64: exact but for 64-bit integers beyond 2^53.
+std::vector<double> values_of(const FileTensor& tensor);
 
 /// The product of extents and the element's size; nothing when negative or beyond 2^62.
 std::optional<int64_t> checked_bytes(llvm::ArrayRef<int64_t> shape, int64_t element_bytes);

@@ -9,6 +9,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/emulator_report.h"
+#include "runtime/cli/expectation.h"
 #include "runtime/cli/launch_arguments.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cuda/nvrtc.h"
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 
 struct Emulate {
   std::string file, kernel, grid = "1", block = "1", cluster, target, checks, outputs, json;
-  std::vector<std::string> includes, arguments, buffers;
+  std::vector<std::string> includes, defines, arguments, buffers, expected;
   int64_t shared = 0;
   bool cooperative = false, verbose = false;
 
@@ -37,6 +38,7 @@ struct Emulate {
   std::string entry() const;
   emulator::LaunchRequest request(const LaunchArguments& given) const;
   std::string json_text(const emulator::LaunchRecord& record, llvm::ArrayRef<FileTensor> results) const;
+  void require(llvm::ArrayRef<FileTensor> results) const;
   void run();
 };
 
@@ -67,6 +69,15 @@ std::string toolkit_headers(const cuda::LibrarySearch& search) {
   return "";
 }
 
+// NVRTC makes the paths of sources absolute; people know them from where they are.
+std::string from_here(std::string ptx) {
+  std::error_code failed;
+  const std::string prefix = '"' + fs::current_path(failed).string() + '/';
+  for (size_t at = 0; !failed && (at = ptx.find(prefix, at)) != std::string::npos;)
+    ptx.erase(at + 1, prefix.size() - 1);
+  return ptx;
+}
+
 void Emulate::compile(const emulator::Architecture& architecture) {
   if (llvm::StringRef(file).endswith(".ptx")) {
     ptx = source;
@@ -74,13 +85,13 @@ void Emulate::compile(const emulator::Architecture& architecture) {
   }
   const cuda::LibrarySearch search = cuda::find_nvrtc();
   const cuda::Nvrtc nvrtc(search);
-  cuda::CompileRequest request{file, source, architecture.name.str(), false, includes};
+  cuda::CompileRequest request{file, source, architecture.name.str(), false, includes, defines};
   const fs::path folder = fs::path(file).parent_path();
   request.include_folders.push_back(folder.empty() ? "." : folder.string());
   if (const std::string headers = toolkit_headers(search); !headers.empty())
     request.include_folders.push_back(headers);
   try {
-    ptx = nvrtc.compile(request, embedded_templates()).ptx;
+    ptx = from_here(nvrtc.compile(request, embedded_templates()).ptx);
   } catch (const Error& error) {
     throw Error(error.diagnostics().front().message, {},
                 "headers are looked for beside the file and in --include", Status::kBadInput);
@@ -171,7 +182,23 @@ void Emulate::run() {
   if (!outputs.empty()) write_file_tensors(outputs, results);
   write_text(json.empty() ? "-" : json,
              json.empty() ? launch_table(record, verbose) : json_text(record, results));
-  emulator::require_no_findings(*machine);
+  require(results);
+}
+
+/// Throws what the checks found and what --expect does not.
+void Emulate::require(llvm::ArrayRef<FileTensor> results) const {
+  std::string differences;
+  for (const std::string& file : expected) differences += unexpected(file, results);
+  const size_t count = machine->records().front().result.findings.size();
+  if (count == 0 && differences.empty()) return;
+  const std::string faults = count == 0 ? ""
+                                        : "the emulator found " +
+                                              (count == 1 ? "a fault" : std::to_string(count) + " faults") +
+                                              " in the kernel";
+  const std::string outputs_differ = differences.empty() ? "" : "outputs are not as expected";
+  throw Error(faults + (faults.empty() || differences.empty() ? "" : ", and ") + outputs_differ + "\n" +
+                  emulator::findings_text(*machine) + differences,
+              {}, "", Status::kCheckFailed);
 }
 
 }  // namespace
@@ -194,6 +221,9 @@ void add_emulate(CLI::App& program) {
   command->add_option("--include", state->includes, "a folder of headers; may be repeated")
       ->type_name("DIR")
       ->allow_extra_args(false);
+  command->add_option("--define", state->defines, "a macro for CUDA C++; may be repeated")
+      ->type_name("NAME[=VALUE]")
+      ->allow_extra_args(false);
   command->add_option("--arg", state->arguments, kArgumentHelp)->type_name("SPEC")->allow_extra_args(false);
   command
       ->add_option("--buffer", state->buffers,
@@ -210,6 +240,9 @@ void add_emulate(CLI::App& program) {
       ->add_option("--outputs", state->outputs,
                    "write `out` and `inout` memory, named arg0, arg1, .. by position")
       ->type_name("F.safetensors");
+  command->add_option("--expect", state->expected, kExpectHelp)
+      ->type_name("NAME=F.npy[:TOLERANCE] | F.safetensors[:TOLERANCE]")
+      ->allow_extra_args(false);
   command->add_option("--json", state->json, "one JSON document to a file, or to standard output")
       ->expected(0, 1)
       ->default_str("-")

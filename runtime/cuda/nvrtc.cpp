@@ -137,6 +137,7 @@ std::vector<std::string> compile_options(const CompileRequest& request, int majo
   if (version >= 1204) options.push_back("--minimal");
   if (request.cubin) options.push_back("-Xptxas=-v");
   for (const std::string& folder : request.include_folders) options.push_back("--include-path=" + folder);
+  for (const std::string& define : request.defines) options.push_back("--define-macro=" + define);
   return options;
 }
 

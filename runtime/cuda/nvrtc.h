@@ -17,7 +17,8 @@ struct CompileRequest {
   std::string arch;    ///< "sm_80", "sm_90a": the real architecture, also where only PTX is wanted
   bool cubin = true;   ///< false: PTX only (half the time; inline asm stays unchecked)
   std::vector<std::string> include_folders =
-      {};  ///< for sources of others; Tenon's own include nothing from disk
+      {};                                 ///< for sources of others; Tenon's own include nothing from disk
+  std::vector<std::string> defines = {};  ///< likewise: "NAME" or "NAME=VALUE"
 };
 
 /// ptxas' report for the program: maxima over its kernels. All zero where no cubin was made.
