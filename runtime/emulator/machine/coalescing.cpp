@@ -92,7 +92,16 @@ Passes bank_passes(const int64_t (&offsets)[kLanes], LaneMask lanes, int bytes, 
   const int shift = __builtin_ctz(unit);
   int64_t units[kLanes];
   for (int i = 0; i < kLanes; ++i) units[i] = offsets[i] >> shift;
+  int64_t not_one = 0, not_in_a_row = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    not_one |= units[i] ^ units[0];
+    not_in_a_row |= units[i] ^ (units[0] + i);
+  }
   Passes result;
+  if (lanes == kAllLanes && !serial && (not_one == 0 || not_in_a_row == 0)) {  // most accesses
+    result.passes = result.least = words;
+    return result;
+  }
   for (int phase = 0; phase < words; ++phase) {
     const LaneMask in = lanes & (((1ull << width) - 1) << (phase * width));
     if (in == 0) continue;

@@ -30,6 +30,10 @@ struct Together {
 
 template <class Each>
 void for_lanes(LaneMask lanes, Each each) {
+  if (lanes == kAllLanes) {  // a constant count: for the CPU's vectors
+    for (int i = 0; i < kLanes; ++i) each(i);
+    return;
+  }
   for (; lanes != 0; lanes &= lanes - 1) each(__builtin_ctz(lanes));
 }
 
@@ -233,6 +237,14 @@ LaneMask held_by(const Block& owner, uint64_t tag, const LaneAddresses& addresse
   const auto size = static_cast<int64_t>(owner.shared.bytes.size());
   if (size < bytes) return 0;
   const uint64_t last = size - bytes;
+  // The top bit of an offset, or of what lies behind it, tells that it is outside: a loop of additions for the CPU's vectors.
+  uint64_t outside = 0, low = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    const uint64_t offset = addresses[i] - window;
+    outside |= offset | (last - offset);
+    low |= addresses[i];
+  }
+  if (outside >> 63 == 0 && (low & low_bits) == 0) return pending;
   LaneMask held = 0;
   for (int i = 0; i < kLanes; ++i)
     held |= static_cast<LaneMask>(addresses[i] - window <= last && (addresses[i] & low_bits) == 0) << i;
