@@ -184,23 +184,26 @@ class GemmPrinter {
     const std::string shape = "const GemmShape shape{.m = " + parameters_.dim(problem_.m) +
                               ", .n = " + parameters_.dim(problem_.n) +
                               ", .k = " + parameters_.dim(problem_.k) + "};";
+    Text body("", 1);  // before the signature: operands may take dims that nothing named yet
+    body.line(shape);
+    if (has_batch()) body.line("const int batch = gemm_batch<kConfig>(shape);");
+    IndexScope scope(body, parameters_, "batch", "", "");
+    const std::string a = problem_.has_head() ? head : operand_text(scope, problem_.a);
+    std::string b;
+    for (const ProductOperand& operand : problem_.b)
+      b += (b.empty() ? "" : ", ") + operand_text(scope, operand);
+    const std::string call = choice_.tensor_cores ? "gemm_sm80" : "gemm_simt";
+    body.line(call + "<kConfig>(shape, " + a + ", {" + b + "}, " + epilogue +
+              (choice_.config.slices > 1 ? ", GemmWorkspace{" + scratch_names() + "}" : std::string()) +
+              ");");
+
     std::string signature;
     for (const auto& parameter : parameters_.in_order())
       signature += (signature.empty() ? "" : ", ") + parameter.type + " " + parameter.name;
     const std::string blocks = choice_.blocks_per_sm > 0 ? ", " + std::to_string(choice_.blocks_per_sm) : "";
     text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads()" + blocks + ") void " + name_ +
               "(" + signature + ")");
-    text.line(shape);
-    if (has_batch()) text.line("const int batch = gemm_batch<kConfig>(shape);");
-    IndexScope scope(text, parameters_, "batch", "", "");
-    const std::string a = problem_.has_head() ? head : operand_text(scope, problem_.a);
-    std::string b;
-    for (const ProductOperand& operand : problem_.b)
-      b += (b.empty() ? "" : ", ") + operand_text(scope, operand);
-    const std::string call = choice_.tensor_cores ? "gemm_sm80" : "gemm_simt";
-    text.line(call + "<kConfig>(shape, " + a + ", {" + b + "}, " + epilogue +
-              (choice_.config.slices > 1 ? ", GemmWorkspace{" + scratch_names() + "}" : std::string()) +
-              ");");
+    text.append(body);
     text.close();
     text.blank();
   }
