@@ -109,15 +109,27 @@ void report(const Warp& warp, const Op& op, int lane, FindingKind kind, std::str
 
 namespace {
 
+/// "byte 4 of `sums`" for an address in the block's shared memory; "" for others and where no variable lies.
+std::string shared_name(const Warp& warp, ptx::Space space, uint64_t address) {
+  if (space == ptx::Space::kGeneric && address - kSharedWindow < kWindowBytes)
+    address -= kSharedWindow;
+  else if (space != ptx::Space::kShared)
+    return "";
+  return warp.program().name_of_shared(static_cast<int64_t>(address & ((1u << kClusterRankShift) - 1)) -
+                                       kSharedBase);
+}
+
 /// What it is to use a value that nothing computed: accumulators of a wgmma in flight count as such.
 FindingKind poison_kind(const Warp& warp, std::vector<std::string>& notes) {
   if (warp.wgmma) {
     note_op(notes, warp.program(), *warp.wgmma,
             "it ends for a warp at the wgmma.wait_group that covers it; the last wgmma: ptx line ");
   } else if (const Op* read = warp.unwritten.op) {
+    const std::string name = shared_name(warp, warp.unwritten.space, warp.unwritten.address);
     note_op(notes, warp.program(), *read,
             "the warp's last read of what nothing wrote, " +
-                describe_place(warp, warp.unwritten.space, warp.unwritten.address) + ": ptx line ");
+                describe_place(warp, warp.unwritten.space, warp.unwritten.address) +
+                (name.empty() ? "" : " (" + name + ")") + ": ptx line ");
   }
   return warp.wgmma && warp.wgmma_in_flight ? FindingKind::kRegisterHazard : FindingKind::kUninitialised;
 }
