@@ -2,8 +2,8 @@
 """emulate_examples.py TENON: kernels executed on the emulator with every check on, judged by the f64 evaluator, their counters held to
 the plan: each example with fewer layers and narrower, and of each family of kernels shapes that tiles do not divide, in f32, f16
 and bf16. Exit status 77 (skipped) where NVRTC is not installed; TENON_TARGETS names the architectures (sm_80 and sm_120 otherwise),
-TENON_LONG_CHECKS=1 adds lengths, and other orders and numerics for all. A second argument chooses runs by a part of their labels."""
-import concurrent.futures, glob, json, os, re, subprocess, sys, tempfile, time
+TENON_LONG_CHECKS=1 adds lengths, and more runs in other orders and numerics. A second argument chooses runs by a part of their labels."""
+import concurrent.futures, glob, json, math, os, re, subprocess, sys, tempfile, time
 
 tenon = os.path.abspath(sys.argv[1])
 only = sys.argv[2] if len(sys.argv) > 2 else ""  # of the runs' labels
@@ -176,7 +176,8 @@ def runs(folder):
     for label, model, bound in models:
         for target in targets:
             yield label, model, bound, target, {}
-        for variant in variants if long or label in ("gpt2 T=37", "products bf16") else ():
+        chosen = label.endswith(("bf16", "T=37")) if long else label in ("gpt2 T=37", "products bf16")
+        for variant in variants if chosen else ():
             yield label, model, bound, targets[0], variant
 
 
@@ -193,6 +194,25 @@ def counter_problem(kernel):
     if metered["unique_bytes_read"] > 1.05 * read + scratch + margin:
         return f"read {metered['unique_bytes_read']} bytes, planned {read} and {scratch} of scratch"
     return ""
+
+
+def flops_problem(kernel, m, n, k):
+    """A product's tensor cores do what m x n x k takes, rounded up to their own m16n8k16 at least, to a large tile at most."""
+    def flops(*tile):
+        return 2 * math.prod(-(-extent // step) * step for extent, step in zip((m, n, k), tile))
+
+    done, least, most = kernel["metered"]["mma_flops"], flops(16, 8, 16), flops(128, 128, 128)
+    whole = done % (2 * 16 * 8 * 16) == 0
+    return "" if least <= done <= most and whole else f"{done} flops of tensor cores, not {least} to {most}"
+
+
+def product_problems(label, kernels):
+    """Of the example that is products alone."""
+    if not label.startswith("ffn T="):
+        return []
+    m, d, f = int(label[6:]), reduced["ffn"][0]["D"], reduced["ffn"][0]["F"]
+    into, out = kernels
+    return [problem for problem in (flops_problem(into, m, f, d), flops_problem(out, m, d, f)) if problem]
 
 
 def run(job):
@@ -218,6 +238,8 @@ def run(job):
         problems.append("no report")
     if not kernels:
         problems.append("no kernels")
+    else:
+        problems += product_problems(job[0], kernels)
     return label, len(kernels), problems, time.time() - started
 
 
