@@ -5,7 +5,7 @@ what they say: values are compared with a NumPy reference in f64.
 TENON_STUDY_KERNELS names their folder. Skipped (77) without it, where NVRTC is not installed, and where neither this Python nor
 TENON_PYTHON (/usr/bin/python3) has NumPy.
 """
-import json, os, pathlib, subprocess, sys, tempfile
+import json, math, os, pathlib, subprocess, sys, tempfile
 
 try:
     import numpy as np
@@ -297,6 +297,70 @@ def local_arrays(bench, steps, target):
               kernel="local_", target=target, grid="1", block="32", arg1=(expected, 1e-5, 1e-4))
 
 
+def math_library(bench, count, steps, target):
+    v = bench.random.uniform(0.1, 4, 64).astype(np.float32)
+    y = bench.random.uniform(0.1, 4, 64)
+    modulus, dividend = 7, 10**12 + 1
+    wide, index = v.astype(np.float64), np.arange(64)
+    erf = np.vectorize(math.erf)
+    single = sum(erf(wide * i) for i in range(steps)) + 2 * np.exp(wide) + np.log(wide) + np.sqrt(wide) + 1 / wide
+    single += np.fmod(wide, 3) + np.floor(wide + 0.5) + np.floor(wide) + np.trunc(wide) + np.rint(wide) + 2 * np.abs(wide)
+    single += np.log1p(wide) + np.exp2(wide) + np.tanh(wide) + np.sin(wide) + wide / 3 + np.clip(wide, 0, 1)
+    single += np.minimum(wide, 2) + np.arctan2(wide, 2) + np.cbrt(wide)
+    double = y / wide + np.sqrt(y) + index % modulus + dividend // (index + 1) + y / 3 + np.exp(y)
+    bench.run(f"h math library, {count} threads", "h_misc.cu",
+              [bench.memory("inout", "f32", v), bench.memory("inout", "f64", y), f"i32:{steps}", f"u64:{modulus}",
+               f"i64:{dividend}"],
+              kernel="mathx", target=target, grid="2", block=str(count // 2), arg0=(single, 1e-6, 0), arg1=(double, 1e-15, 0))
+
+
+def integers(bench, target):
+    """Four-bit weights to halves, and one of each integer instruction; arithmetic is modulo 2^32."""
+    bits = 0xffffffff
+    q = [int(x) for x in bench.random.integers(0, 2**32, 32)]
+    acc = [int(x) for x in bench.random.integers(-1000, 1000, 33)]
+    scales = bench.random.uniform(-2, 2, 64).astype(np.float16)
+
+    def bytes_of(word):
+        return list((word & bits).to_bytes(4, "little"))
+
+    def signed(word, width=32):
+        return word - (1 << width) if word >> width - 1 else word
+
+    sums, randoms, halves = [], [], []
+    for i, v in enumerate(q):
+        lo, hi = v & 0x000f000f | 0x64006400, v & 0x00f000f0 | 0x64006400
+        for word in (lo, hi):
+            halves += list(np.array([word], np.uint32).view(np.float16) * scales[2 * i:2 * i + 2])
+        total = acc[i + 1] + sum(signed(a, 8) * signed(b, 8) for a, b in zip(bytes_of(v), bytes_of(acc[i])))
+        total += int.from_bytes(bytes((bytes_of(v) + bytes_of(lo))[n] for n in (0, 4, 1, 5)), "little")
+        total += (lo << 32 | v) << 7 >> 32 & bits
+        total += bin(v).count("1") + 32 - v.bit_length() + int(f"{v:032b}"[::-1], 2)
+        total += (signed(v) * 7 >> 32) + (v * 9 >> 32) + abs(signed(v))
+        total += int.from_bytes(bytes(a + b & 255 for a, b in zip(bytes_of(v), bytes_of(lo))), "little")
+        total += abs(v - lo) + 1
+        sums.append(signed(total & bits))
+        c, k = v, 0x12345
+        for _ in range(10):
+            c, k = c * 0xD2511F53 >> 32 ^ k & bits, k + 0x9E3779B9
+        randoms.append(c | k << 32)
+    results = bench.run("h integers", "h_misc.cu",
+                        [bench.memory("in", "u32", np.array(q, np.uint32)), bench.memory("in", "f16", scales), "out:f16:128",
+                         bench.memory("inout", "i32", np.array(acc, np.int32)), "out:u64:32"],
+                        kernel="intq", target=target, grid="1", block="32", arg2=(np.array(halves, np.float64), 0, 1e-30),
+                        arg3=(np.array(sums + acc[32:]), 0, 0.5))
+    if results and [int(x) for x in results["arg4"]] != [x & 2**64 - 1 for x in randoms]:
+        bench.fail("h integers", "arg4 is not what 64-bit arithmetic gives")
+
+
+def variables(bench, target):
+    """A .const table of zeros; atomics on a .global counter return 0, 1, 3 and 2."""
+    expected = np.zeros(32)
+    expected[1] = 6
+    bench.run("h variables of a module", "h_misc.cu", ["out:f32:32"], kernel="consts", target=target, grid="1", block="32",
+              arg0=(expected, 0, 1e-30))
+
+
 def main(tenon):
     folder = os.environ.get("TENON_STUDY_KERNELS")
     if not folder:
@@ -317,6 +381,9 @@ def main(tenon):
             gemm80(bench, 200, 136, 72, target)
             rope(bench, 48, 128, target)
             local_arrays(bench, 100, target)
+            math_library(bench, 64, 5, target)
+            integers(bench, target)
+            variables(bench, target)
         gemm90(bench, 512, 512, 512, gelu, "d_gemm90.cu", "gemm90")
         gemm90(bench, 300, 264, 200, gelu, "d_gemm90.cu", "gemm90")
         for kernel, activation in (("gemm90_a", same), ("gemm90_b", relu), ("gemm90_c", gelu)):

@@ -56,6 +56,10 @@ TEST_CASE("options: PTX alone names a virtual architecture, --minimal only where
   CHECK(has(ptx, "-arch=compute_90a"));
   CHECK(!has(ptx, "-Xptxas=-v"));
   CHECK(!has(ptx, "--minimal"));
+  const auto others = compile_options({"k", "", "sm_80", false, {"a", "b"}, {"FIXED", "N=3"}}, 13, 0);
+  for (const char* word :
+       {"--include-path=a", "--include-path=b", "--define-macro=FIXED", "--define-macro=N=3"})
+    CHECK(has(others, word));
 }
 
 TEST_CASE("a kernel compiles to PTX and cubin for every target generation, with its resources") {
