@@ -54,18 +54,6 @@ double read(DType type, const DeviceBuffer& buffer, int64_t i) {
   }
 }
 
-/// Values of outputs and packed expressions of a body.
-std::vector<HostTensor> evaluate_with_packed(const Graph& body, llvm::ArrayRef<const Value*> packed,
-                                             const std::vector<HostTensor>& inputs) {
-  llvm::DenseMap<const Value*, Value*> map;
-  auto copy = body.clone(&map);
-  for (const Value* value : packed) copy->add_output("packed", map.lookup(value));
-  return evaluate(
-             *copy,
-             [&](const Node& node) { return inputs[static_cast<size_t>(node.attributes.integer("index"))]; })
-      .outputs;
-}
-
 bool close(double got, double want, double tolerance) {
   if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
   if (std::isinf(want) || std::isinf(got)) return got == want;
@@ -158,6 +146,17 @@ HostTensor draw_normal(llvm::StringRef name, const Type& type) {
   for (int64_t& x : tensor.integers)
     x = static_cast<int64_t>(random() % 12) - (type.dtype == DType::kU8 ? 0 : 3);
   return tensor;
+}
+
+std::vector<HostTensor> evaluate_with_packed(const Graph& body, llvm::ArrayRef<const Value*> packed,
+                                             const std::vector<HostTensor>& inputs) {
+  llvm::DenseMap<const Value*, Value*> map;
+  auto copy = body.clone(&map);
+  for (const Value* value : packed) copy->add_output("packed", map.lookup(value));
+  return evaluate(
+             *copy,
+             [&](const Node& node) { return inputs[static_cast<size_t>(node.attributes.integer("index"))]; })
+      .outputs;
 }
 
 Region region_of(Graph& graph, Pattern pattern) {

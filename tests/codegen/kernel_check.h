@@ -20,6 +20,10 @@ HostTensor draw_normal(llvm::StringRef name, const Type& type);
 /// A region over all computing nodes of `graph`, whose inputs and weights become parameters.
 Region region_of(Graph& graph, Pattern pattern);
 
+/// Values of the outputs and of the packed expressions of a body, in this order; `inputs` by parameter.
+std::vector<HostTensor> evaluate_with_packed(const Graph& body, llvm::ArrayRef<const Value*> packed,
+                                             const std::vector<HostTensor>& inputs);
+
 struct KernelCheck {
   const char* target = "h200";
   Draw draw = draw_normal;
