@@ -24,6 +24,7 @@ std::vector<Options> settings() {
   late.seed = 12;
   late.lazy_copies = true;
   lanes.one_lane = true;
+  lanes.seed = 13;
   return {plain, shuffled, late, lanes};
 }
 

@@ -16,6 +16,7 @@ constexpr int kParts = 4;
 constexpr uint16_t kWhole = 0xffff;  // of a granule's bytes
 constexpr int kFew = 4;
 constexpr Agent kNobody = 0xffff;
+constexpr uint8_t kSeveralLanes = 0xff;
 
 constexpr uint16_t part_bytes(int part) { return static_cast<uint16_t>(0xf << 4 * part); }
 
@@ -51,6 +52,7 @@ uint16_t bytes_within(uint32_t granule, uint32_t begin, uint32_t end) {
 /// A clock is two arrays: what happened before, and of that, which generic writes the async proxy sees.
 struct RaceDetector::State {
   int agents = 0;
+  Agents layout;
   std::vector<VectorClock> clocks;             // by agent
   std::vector<std::vector<Granule>> granules;  // by block
   std::vector<std::array<Granule, kParts>> parts;
@@ -66,6 +68,12 @@ struct RaceDetector::State {
   Epoch* reads(const Granule& granule) {
     return granule.readers <= kFew ? few.data() + static_cast<size_t>(granule.few) * kFew
                                    : many.data() + static_cast<size_t>(granule.many) * agents;
+  }
+
+  /// One agent's accesses follow one another, but those of a warp's lanes.
+  bool in_program_order(const Epoch& before, const Epoch& now) const {
+    return !layout.lanes_apart || before.clock != now.clock || before.lane == now.lane ||
+           before.op == now.op || (before.atomic && now.atomic) || !layout.is_warp(now.agent);
   }
 
   void tick(Agent agent) { ++clocks[agent][agent]; }
@@ -97,7 +105,12 @@ void fill(Race& race, Race::Kind kind, const Epoch& before, const Epoch& now, ui
 bool RaceDetector::State::after_write(const Granule& granule, const Epoch& epoch, Race::Kind kind,
                                       uint32_t address, Race& race) {
   const Epoch& write = granule.write;
-  if (write.agent == kNobody || write.agent == epoch.agent || !(write.bytes & epoch.bytes)) return true;
+  if (write.agent == kNobody || !(write.bytes & epoch.bytes)) return true;
+  if (write.agent == epoch.agent) {
+    if (in_program_order(write, epoch)) return true;
+    fill(race, kind, write, epoch, address);
+    return false;
+  }
   if (write.atomic && epoch.atomic) return true;
   if (!before(write, epoch.agent)) {
     fill(race, kind, write, epoch, address);
@@ -113,8 +126,8 @@ bool RaceDetector::State::after_write(const Granule& granule, const Epoch& epoch
 bool RaceDetector::State::after_reads(const Granule& granule, const Epoch& epoch, uint32_t address,
                                       Race& race) {
   auto ordered = [&](const Epoch& read) {
-    if (read.agent == kNobody || read.agent == epoch.agent || !(read.bytes & epoch.bytes)) return true;
-    if ((read.atomic && epoch.atomic) || before(read, epoch.agent)) return true;
+    if (read.agent == kNobody || !(read.bytes & epoch.bytes) || (read.atomic && epoch.atomic)) return true;
+    if (read.agent == epoch.agent ? in_program_order(read, epoch) : before(read, epoch.agent)) return true;
     fill(race, Race::kReadWrite, read, epoch, address);
     return false;
   };
@@ -132,6 +145,7 @@ void RaceDetector::State::note_read(Granule& granule, const Epoch& epoch) {
     if (!same) return;
     old.bytes |= held.bytes;
     old.atomic = epoch.atomic && held.atomic;
+    if (layout.lanes_apart && held.lane != epoch.lane) old.lane = kSeveralLanes;
   };
   auto stands_for = [&](const Epoch& old) {
     return old.agent == kNobody || old.agent == epoch.agent ||
@@ -168,6 +182,7 @@ void RaceDetector::State::add_read(Granule& granule, const Epoch& epoch) {
 RaceDetector::RaceDetector(Agents agents, int64_t shared_bytes)
     : agents_(agents), state_(std::make_unique<State>()) {
   state_->agents = agents.count();
+  state_->layout = agents;
   assert(state_->agents < kNobody);
   state_->clocks.assign(agents.count(), VectorClock(2 * agents.count(), 0));
   for (Agent agent = 0; agent < agents.count(); ++agent) state_->tick(agent);
@@ -193,7 +208,8 @@ void RaceDetector::reset() {
 bool RaceDetector::State::read(Granule& granule, const Epoch& epoch, uint32_t address, Race& race) {
   const Epoch& last = granule.read;
   if (granule.readers == 0 && last.agent == epoch.agent && last.clock == epoch.clock &&
-      last.atomic == epoch.atomic && !(epoch.bytes & ~last.bytes))
+      last.atomic == epoch.atomic && !(epoch.bytes & ~last.bytes) &&
+      (!layout.lanes_apart || last.lane == epoch.lane))
     return true;  // seen in this step, and nothing wrote since
   const bool clean = after_write(granule, epoch, Race::kWriteRead, address, race);
   note_read(granule, epoch);
@@ -350,6 +366,8 @@ void RaceDetector::meet(Agent engine, const std::vector<Agent>& issuers) {
     for (size_t i = 0; i < known.size(); ++i) known[i] = std::min(known[i], state_->clocks[issuer][i]);
   join(state_->clocks[engine], known);
 }
+
+void RaceDetector::join_lanes(Agent warp) { state_->tick(warp); }
 
 void RaceDetector::fence_proxy(Agent agent) {
   VectorClock& clock = state_->clocks[agent];

@@ -8,19 +8,25 @@
 namespace tenon::emulator {
 
 /// Who may touch shared memory with no order among themselves, in the blocks of one cluster. For block b of the cluster
-/// with `warps` warps: each warp's own loads and stores (generic proxy), each warp's copy engine (cp.async: generic; bulk
-/// and tensor copies: async proxy), each warpgroup's wgmma engine (async proxy).
+/// with `warps` warps: each warp's own loads and stores (generic proxy), each warp's copy engines (cp.async: generic; bulk
+/// and tensor copies into shared memory, and those out of it: async proxy), each warpgroup's wgmma engine (async proxy).
 using Agent = int32_t;
 struct Agents {
   int warps = 1, blocks = 1;
-  int per_block() const { return 3 * warps + (warps + 3) / 4; }
+  /// Lanes of a warp run one by one: what they tell each other through shared memory needs bar.warp.sync between.
+  bool lanes_apart = false;
+  int per_block() const { return 4 * warps + (warps + 3) / 4; }
   int count() const { return blocks * per_block(); }
   Agent warp(int block, int w) const { return block * per_block() + w; }
   Agent copies(int block, int w) const { return block * per_block() + warps + w; }  ///< cp.async
   Agent tensor(int block, int w) const {
     return block * per_block() + 2 * warps + w;
-  }  ///< bulk and tensor copies
-  Agent wgmma(int block, int group) const { return block * per_block() + 3 * warps + group; }
+  }  ///< bulk and tensor copies into shared memory
+  Agent stores(int block, int w) const {
+    return block * per_block() + 3 * warps + w;
+  }  ///< those out of it, which bulk groups count
+  Agent wgmma(int block, int group) const { return block * per_block() + 4 * warps + group; }
+  bool is_warp(Agent agent) const { return agent % per_block() < warps; }
 };
 
 /// By agent: up to which of its steps something has happened before.
@@ -68,6 +74,8 @@ class RaceDetector {
   /// Some agents are about to issue work together, and each of them may be the last or the first to come: the engine goes
   /// on after what all of them know.
   void meet(Agent engine, const std::vector<Agent>& issuers);
+  /// bar.warp.sync: the lanes of a warp see what each did before.
+  void join_lanes(Agent warp);
   /// fence.proxy.async: generic writes that happened before the fence are visible to the async proxy in what follows it.
   void fence_proxy(Agent agent);
 

@@ -155,6 +155,9 @@ Outcome run_warp_barrier(Warp& warp, const Op& op, LaneMask active) {
   if (strangers)
     report(warp, op, __builtin_ctz(strangers), FindingKind::kDivergentCollective,
            "a lane executes bar.warp.sync whose member mask leaves it out");
+  const Block& block = warp.block();
+  if (RaceDetector* races = block.residency().races(block))
+    races->join_lanes(races->agents().warp(block.rank(), warp.index()));
   return Outcome::kNext;
 }
 

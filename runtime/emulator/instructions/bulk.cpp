@@ -59,7 +59,7 @@ void copy_to_shared(Warp& warp, const Op& op, int lane, const BulkForm& form, in
   const std::optional<uint32_t> target = form.target.shared(warp, op, lane);
   const std::optional<uint32_t> barrier = form.barrier.shared(warp, op, lane);
   if (!target || !barrier) return;
-  const Engine engine(warp, op, lane);
+  const Engine engine(warp, op, lane, false);
   const Access read = engine.access(AccessKind::kRead);
   Accessed source;
   if (bytes != 0 && form.from_global)
@@ -81,7 +81,7 @@ void copy_to_shared(Warp& warp, const Op& op, int lane, const BulkForm& form, in
 void copy_to_global(Warp& warp, const Op& op, int lane, const BulkForm& form, int64_t bytes) {
   const std::optional<uint32_t> address = form.source.shared(warp, op, lane);
   if (!address) return;
-  const Engine engine(warp, op, lane);
+  const Engine engine(warp, op, lane, true);
   engine.join_group();
   if (bytes == 0) return;
   Access read = engine.access(AccessKind::kRead);

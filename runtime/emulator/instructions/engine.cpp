@@ -13,7 +13,7 @@ Outcome run_commit(Warp& warp, const Op&, LaneMask active) {
   RaceDetector* races = races_of(warp);
   warp.async().bulk.commit(
       active,
-      races ? races->release(races->agents().tensor(warp.block().rank(), warp.index())) : VectorClock{});
+      races ? races->release(races->agents().stores(warp.block().rank(), warp.index())) : VectorClock{});
   return Outcome::kNext;
 }
 
@@ -29,9 +29,11 @@ Outcome run_wait(Warp& warp, const Op& op, LaneMask active) {
 
 }  // namespace
 
-Engine::Engine(Warp& warp, const Op& op, int lane) : warp_(warp), op_(op), lane_(lane) {
+Engine::Engine(Warp& warp, const Op& op, int lane, bool grouped) : warp_(warp), op_(op), lane_(lane) {
   if (RaceDetector* races = races_of(warp)) {
-    agent_ = races->agents().tensor(warp.block().rank(), warp.index());
+    const Agents& agents = races->agents();
+    agent_ = grouped ? agents.stores(warp.block().rank(), warp.index())
+                     : agents.tensor(warp.block().rank(), warp.index());
     races->issue(agent_, races->agents().warp(warp.block().rank(), warp.index()));
   }
 }

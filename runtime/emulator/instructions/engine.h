@@ -10,10 +10,11 @@
 
 namespace tenon::emulator {
 
-/// One lane's copy. Races are watched as the engine's, in the order in which the warp issued its copies.
+/// One lane's copy. Races are watched as the engine's, in the order in which the warp issued its copies; those that a bulk
+/// group counts, out of shared memory, and those that an mbarrier counts have no order among themselves.
 class Engine {
  public:
-  Engine(Warp& warp, const Op& op, int lane);
+  Engine(Warp& warp, const Op& op, int lane, bool grouped);
   /// What access.h wants to know.
   Access access(AccessKind kind, bool poisoned = false) const;
   /// The copy belongs to the lane's open bulk group.

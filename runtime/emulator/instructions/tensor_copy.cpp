@@ -252,7 +252,8 @@ void copy_tensor(Warp& warp, const Op& op, int lane, const TensorForm& form) {
   const std::optional<uint32_t> shared = form.shared.shared(warp, op, lane);
   if (!shared) return;
   check_pattern(at, *map, *shared);
-  TensorCopy copy{Engine(warp, op, lane), *map, {}, *shared, box_storage()};
+  const bool grouped = form.direction != TensorForm::kLoad;
+  TensorCopy copy{Engine(warp, op, lane, grouped), *map, {}, *shared, box_storage()};
   copy.box.resize(map->box_bytes());
   for (int i = 0; i < form.rank; ++i)
     copy.first[i] = warp.lanes<int32_t>(op.words[form.coordinates + i])[lane];

@@ -99,6 +99,8 @@ void Multiplication::check_registers() {
            {"the write: ptx line " + std::to_string(write.line) + ": " + last_.program().text(write).str()});
   }
   for (Warp* warp : warps_)
+    if (!warp->async().wgmma.fenced) hazard(*warp, op_, "no wgmma.fence comes before the warp's first wgmma");
+  for (Warp* warp : warps_)
     for (int i = 0; i < form_.panels() * form_.panel_registers(); ++i)
       warp->async().wgmma.check_unchanged(*warp, form_.d(op_)[i]);
 }
@@ -388,7 +390,9 @@ void decode_mma_async(Decoder& d) {
 
 /// What it orders is checked ahead (Program::unfenced_writes).
 Outcome run_fence(Warp& warp, const Op& op, LaneMask active) {
-  return warp.converge(op, active, kAllLanes) ? Outcome::kNext : Outcome::kRetry;
+  if (!warp.converge(op, active, kAllLanes)) return Outcome::kRetry;
+  warp.async().wgmma.fenced = true;
+  return Outcome::kNext;
 }
 
 Outcome run_commit(Warp& warp, const Op& op, LaneMask active) {

@@ -29,6 +29,7 @@ class WgmmaState {
   void commit(VectorClock clock);
   /// Completes all groups but the newest `pending`; returns what has happened before they completed (empty for nothing).
   VectorClock wait(Warp& warp, int64_t pending);
+  bool fenced = false;  ///< a wgmma.fence was executed
 
  private:
   struct Flight {

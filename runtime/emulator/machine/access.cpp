@@ -169,7 +169,7 @@ std::string agent_name(const Agents& agents, Agent agent) {
   const int block = agent / agents.per_block(), within = agent % agents.per_block();
   const int engine = within / agents.warps;
   const std::string of = agents.blocks > 1 ? " of the cluster's block " + std::to_string(block) : "";
-  if (engine >= 3) return "the wgmma of warpgroup " + std::to_string(within - 3 * agents.warps) + of;
+  if (engine >= 4) return "the wgmma of warpgroup " + std::to_string(within - 4 * agents.warps) + of;
   const std::string warp = "warp " + std::to_string(within % agents.warps) + of;
   return engine == 0 ? warp : (engine == 1 ? "cp.async of " : "a bulk copy of ") + warp;
 }

@@ -159,8 +159,10 @@ DEVICE void multiply(float (&sums)[32], unsigned long long a, unsigned long long
 }
 // `a` in registers; b's 64 columns are contiguous.
 DEVICE void multiply_registers(float (&sums)[32], const unsigned (&a)[4], unsigned long long b) {
-  asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " SUMS
-               ", {%32, %33, %34, %35}, %36, 1, 1, 1, 1;"
-               : SUM32
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+  asm volatile(
+      "{\n .reg .pred add;\n setp.ne.b32 add, 1, 0;\n"
+      " wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 " SUMS
+      ", {%32, %33, %34, %35}, %36, add, 1, 1, 1;\n}"
+      : SUM32
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
