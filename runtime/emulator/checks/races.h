@@ -19,9 +19,8 @@ struct Agents {
   int count() const { return blocks * per_block(); }
   Agent warp(int block, int w) const { return block * per_block() + w; }
   Agent copies(int block, int w) const { return block * per_block() + warps + w; }  ///< cp.async
-  Agent tensor(int block, int w) const {
-    return block * per_block() + 2 * warps + w;
-  }  ///< bulk and tensor copies into shared memory
+  /// Bulk and tensor copies into shared memory, by the mbarriers that count them.
+  Agent loads(int block, int slot) const { return block * per_block() + 2 * warps + slot; }
   Agent stores(int block, int w) const {
     return block * per_block() + 3 * warps + w;
   }  ///< those out of it, which bulk groups count

@@ -39,8 +39,9 @@ void put(const BulkForm& form, std::byte* target, const std::byte* source, int64
 }
 
 /// Into the shared memory of one block, with its mbarrier told.
-void deliver(const Engine& engine, const BulkForm& form, uint32_t target, uint32_t barrier,
+void deliver(const Engine& copy, const BulkForm& form, uint32_t target, uint32_t barrier,
              const Accessed& source, int64_t bytes) {
+  const Engine engine = copy.counted_by(barrier);
   const Access write =
       engine.access(form.reduces ? AccessKind::kAtomic : AccessKind::kWrite, !source.initialised);
   const MbarrierPlace place = find_mbarrier(write, barrier);
@@ -59,7 +60,7 @@ void copy_to_shared(Warp& warp, const Op& op, int lane, const BulkForm& form, in
   const std::optional<uint32_t> target = form.target.shared(warp, op, lane);
   const std::optional<uint32_t> barrier = form.barrier.shared(warp, op, lane);
   if (!target || !barrier) return;
-  const Engine engine(warp, op, lane, false);
+  const Engine engine(warp, op, lane, *barrier);
   const Access read = engine.access(AccessKind::kRead);
   Accessed source;
   if (bytes != 0 && form.from_global)
@@ -81,7 +82,7 @@ void copy_to_shared(Warp& warp, const Op& op, int lane, const BulkForm& form, in
 void copy_to_global(Warp& warp, const Op& op, int lane, const BulkForm& form, int64_t bytes) {
   const std::optional<uint32_t> address = form.source.shared(warp, op, lane);
   if (!address) return;
-  const Engine engine(warp, op, lane, true);
+  const Engine engine(warp, op, lane, std::nullopt);
   engine.join_group();
   if (bytes == 0) return;
   Access read = engine.access(AccessKind::kRead);

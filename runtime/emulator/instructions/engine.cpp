@@ -29,13 +29,30 @@ Outcome run_wait(Warp& warp, const Op& op, LaneMask active) {
 
 }  // namespace
 
-Engine::Engine(Warp& warp, const Op& op, int lane, bool grouped) : warp_(warp), op_(op), lane_(lane) {
+Engine::Engine(Warp& warp, const Op& op, int lane, std::optional<uint32_t> barrier)
+    : warp_(warp), op_(op), lane_(lane) {
   if (RaceDetector* races = races_of(warp)) {
     const Agents& agents = races->agents();
-    agent_ = grouped ? agents.stores(warp.block().rank(), warp.index())
-                     : agents.tensor(warp.block().rank(), warp.index());
-    races->issue(agent_, races->agents().warp(warp.block().rank(), warp.index()));
+    agent_ = barrier ? agent_of(*barrier) : agents.stores(warp.block().rank(), warp.index());
+    races->issue(agent_, agents.warp(warp.block().rank(), warp.index()));
   }
+}
+
+Engine Engine::counted_by(uint32_t barrier) const {
+  Engine other = *this;
+  if (RaceDetector* races = races_of(warp_)) {
+    other.agent_ = agent_of(barrier);
+    if (other.agent_ != agent_) races->issue(other.agent_, agent_);
+  }
+  return other;
+}
+
+// A block has as many such agents as warps: mbarriers that lie side by side mostly have their own.
+Agent Engine::agent_of(uint32_t barrier) const {
+  const Agents& agents = races_of(warp_)->agents();
+  const int tag = static_cast<int>(barrier >> kClusterRankShift), own = warp_.block().rank();
+  const uint32_t slot = (barrier & ((1u << kClusterRankShift) - 1)) / sizeof(uint64_t);
+  return agents.loads(tag > 0 && tag <= agents.blocks ? tag - 1 : own, static_cast<int>(slot % agents.warps));
 }
 
 Access Engine::access(AccessKind kind, bool poisoned) const {

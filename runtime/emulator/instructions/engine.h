@@ -10,17 +10,22 @@
 
 namespace tenon::emulator {
 
-/// One lane's copy. Races are watched as the engine's, in the order in which the warp issued its copies; those that a bulk
-/// group counts, out of shared memory, and those that an mbarrier counts have no order among themselves.
+/// One lane's copy. To the race detector the copies that one mbarrier counts are an agent, and those of a warp that bulk
+/// groups count: the hardware orders no copies but by what is waited for.
 class Engine {
  public:
-  Engine(Warp& warp, const Op& op, int lane, bool grouped);
+  /// `barrier` : the shared address of the mbarrier that counts the copy; nothing for a copy in a bulk group.
+  Engine(Warp& warp, const Op& op, int lane, std::optional<uint32_t> barrier);
+  /// The same copy's part that another mbarrier counts.
+  Engine counted_by(uint32_t barrier) const;
   /// What access.h wants to know.
   Access access(AccessKind kind, bool poisoned = false) const;
   /// The copy belongs to the lane's open bulk group.
   void join_group() const { warp_.async().bulk.issue(LaneMask{1} << lane_); }
 
  private:
+  Agent agent_of(uint32_t barrier) const;
+
   Warp& warp_;
   const Op& op_;
   int lane_;

@@ -32,6 +32,7 @@ struct TensorCopy {
   TensorTiling map;
   int32_t first[TensorTiling::kMostRank] = {};  // coordinates
   uint32_t shared = 0;                          // the box
+  uint32_t barrier = 0;                         // of a load
   std::vector<std::byte>& box;                  // of map.box_bytes(), in plain order
 };
 
@@ -156,7 +157,8 @@ std::vector<uint32_t> gather(const TensorCopy& copy) {
 /// Writes the box to one block's shared memory and tells the mbarrier there.
 void deliver(const TensorCopy& copy, uint32_t shared, uint32_t barrier,
              const std::vector<uint32_t>& uninitialised) {
-  const Access write = copy.engine.access(AccessKind::kWrite);
+  const Engine engine = copy.engine.counted_by(barrier);
+  const Access write = engine.access(AccessKind::kWrite);
   const MbarrierPlace place = find_mbarrier(write, barrier);
   uint32_t offset = 0;
   Block* owner = shared_owner(write, shared, offset);
@@ -167,7 +169,7 @@ void deliver(const TensorCopy& copy, uint32_t shared, uint32_t barrier,
   if (target) {
     swizzle_box(copy.map.swizzle, shared, target.bytes, copy.box.data(), copy.map.box_bytes());
     for (uint32_t at : uninitialised)
-      access_shared(copy.engine.access(AccessKind::kWrite, true), swizzled(copy.map.swizzle, shared + at),
+      access_shared(engine.access(AccessKind::kWrite, true), swizzled(copy.map.swizzle, shared + at),
                     element_bytes(copy.map.element), 1);
   }
   if (place) complete_bytes(write, place, copy.map.box_bytes());
@@ -183,14 +185,12 @@ bool box_fits(const Access& at, const TensorTiling& map) {
 }
 
 void load(const TensorCopy& copy, const Access& at, const TensorForm& form) {
-  const std::optional<uint32_t> barrier = form.barrier.shared(at.warp, at.op, at.lane);
-  if (!barrier) return;
   const std::vector<uint32_t> uninitialised = gather(copy);
-  if (!form.multicast) return deliver(copy, copy.shared, *barrier, uninitialised);
+  if (!form.multicast) return deliver(copy, copy.shared, copy.barrier, uninitialised);
   for (uint32_t mask = at.warp.lanes<uint32_t>(at.op.words[form.mask])[at.lane] & 0xffff; mask;
        mask &= mask - 1) {
     const int rank = __builtin_ctz(mask);
-    deliver(copy, in_block(copy.shared, rank), in_block(*barrier, rank), uninitialised);
+    deliver(copy, in_block(copy.shared, rank), in_block(copy.barrier, rank), uninitialised);
   }
 }
 
@@ -252,8 +252,9 @@ void copy_tensor(Warp& warp, const Op& op, int lane, const TensorForm& form) {
   const std::optional<uint32_t> shared = form.shared.shared(warp, op, lane);
   if (!shared) return;
   check_pattern(at, *map, *shared);
-  const bool grouped = form.direction != TensorForm::kLoad;
-  TensorCopy copy{Engine(warp, op, lane, grouped), *map, {}, *shared, box_storage()};
+  std::optional<uint32_t> barrier;
+  if (form.direction == TensorForm::kLoad && !(barrier = form.barrier.shared(warp, op, lane))) return;
+  TensorCopy copy{Engine(warp, op, lane, barrier), *map, {}, *shared, barrier.value_or(0), box_storage()};
   copy.box.resize(map->box_bytes());
   for (int i = 0; i < form.rank; ++i)
     copy.first[i] = warp.lanes<int32_t>(op.words[form.coordinates + i])[lane];

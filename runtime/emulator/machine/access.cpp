@@ -169,6 +169,8 @@ std::string agent_name(const Agents& agents, Agent agent) {
   const int block = agent / agents.per_block(), within = agent % agents.per_block();
   const int engine = within / agents.warps;
   const std::string of = agents.blocks > 1 ? " of the cluster's block " + std::to_string(block) : "";
+  if (engine == 2)
+    return "a bulk copy" + (of.empty() ? " into shared memory" : " into the shared memory" + of);
   if (engine >= 4) return "the wgmma of warpgroup " + std::to_string(within - 4 * agents.warps) + of;
   const std::string warp = "warp " + std::to_string(within % agents.warps) + of;
   return engine == 0 ? warp : (engine == 1 ? "cp.async of " : "a bulk copy of ") + warp;

@@ -89,7 +89,7 @@ TEST_CASE("emulator races: a copy engine is ordered by commit and wait") {
 
 TEST_CASE("emulator races: the async proxy sees generic writes after a fence") {
   Watched w;
-  const Agent tensor = w.agents.tensor(0, 0);
+  const Agent tensor = w.agents.loads(0, 0);
   CHECK(w.write(1, 0));
   w.races.barrier({0, 1});
   w.races.issue(tensor, 0);
