@@ -74,7 +74,7 @@ Case gemm() {
 
 Case attention() {
   constexpr int64_t heads = 2, tiles = 5;
-  Case c = kernel("attention", heads, 128, 1, 42 * 1024);
+  Case c = kernel("attention_sm90", heads, 128, 1, 42 * 1024);
   c.buffers = {numbers("q", DType::kBF16, heads * 64 * 64),
                numbers("k", DType::kBF16, heads * tiles * 64 * 64),
                numbers("v", DType::kBF16, heads * tiles * 64 * 64), output("out", heads * 64 * 64 * 4),

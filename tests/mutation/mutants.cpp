@@ -2,9 +2,8 @@
 #include "tests/mutation/mutants.h"
 
 #include <map>
-#include <optional>
 
-#include "ir/diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace tenon::mutation {
 namespace {
@@ -25,6 +24,7 @@ class Kernel {
   void deleted(const Instruction& i);
   void altered(const Instruction& i);
   void altered_barrier(const Instruction& i);
+  void shift(const Instruction& i, const char* kind, const char* change, size_t at, int by, const char* how);
   void polling_ends(size_t index);
 
   /// The statement, from its guard to its semicolon.
@@ -46,10 +46,8 @@ class Kernel {
            std::string replacement);
   void alter(const Instruction& i, const char* kind, std::string change,
              const std::vector<std::string>& operands, std::string text = "") {
-    std::string joined;
-    for (const std::string& operand : operands) joined += (joined.empty() ? "" : ", ") + operand;
     add(i, Mutant::kAltered, kind, std::move(change),
-        guard(i) + (text.empty() ? i.text.str() : text) + " " + joined + ";");
+        guard(i) + (text.empty() ? i.text.str() : text) + " " + llvm::join(operands, ", ") + ";");
   }
 
   StringRef text_;
@@ -134,23 +132,24 @@ void Kernel::deleted(const Instruction& i) {
   }
 }
 
+/// Operand `at` by some more, or by that bit flipped.
+void Kernel::shift(const Instruction& i, const char* kind, const char* change, size_t at, int by,
+                   const char* how) {
+  std::vector<std::string> o = operands(i);
+  const std::string before = o[at];
+  o[at] = "%other";
+  std::string call = guard(i) + i.text.str() + " " + llvm::join(o, ", ") + ";";
+  add(i, Mutant::kAltered, kind, change,
+      "{ .reg .b32 %other; " + std::string(how) + " %other, " + before + ", " + std::to_string(by) + "; " +
+          call + " }");
+}
+
 /// bar.sync's number and its count of threads.
 void Kernel::altered_barrier(const Instruction& i) {
-  std::vector<std::string> o = operands(i);
-  if (o.size() < 2) return;  // all threads: any other number would do as well
-  const std::string number = o[0], count = o[1];
-  int64_t value = 0;
-  if (!StringRef(number).getAsInteger(10, value)) {
-    o[0] = std::to_string(value ^ 8);
-    alter(i, "barrier's number", "number changed", o);
-    o[0] = number;
-  }
-  if (!StringRef(count).getAsInteger(10, value)) {
-    o[1] = std::to_string(value - 32);
-    alter(i, "barrier's count", "a warp less", o);
-    o[1] = std::to_string(value + 32);
-    alter(i, "barrier's count", "a warp more", o);
-  }
+  if (operands(i).size() < 2) return;  // all threads: any other number would do as well
+  shift(i, "barrier's number", "number changed", 0, 8, "xor.b32");
+  shift(i, "barrier's count", "a warp less", 1, -32, "add.s32");
+  shift(i, "barrier's count", "a warp more", 1, 32, "add.s32");
 }
 
 void Kernel::altered(const Instruction& i) {
@@ -163,23 +162,13 @@ void Kernel::altered(const Instruction& i) {
     o[0] = std::to_string(value + 1);
     alter(i, "a group less waited for", "one group less", o);
   } else if (kind == "mbarrier wait" && has(i, "parity")) {
-    std::string parity = o[2];
-    o[2] = "%flipped";
-    const std::string call = i.text.str() + " " + o[0] + ", " + o[1] + ", %flipped;";
-    add(i, Mutant::kAltered, "parity", "parity flipped",
-        "{ .reg .b32 %flipped; xor.b32 %flipped, " + parity + ", 1; " + guard(i) + call + " }");
-  } else if (has(i, "expect_tx") && is_number(o.size() - 1)) {
-    o.back() = std::to_string(value - 16);
-    alter(i, "expected bytes", "16 bytes less", o);
-    o.back() = std::to_string(value + 16);
-    alter(i, "expected bytes", "16 bytes more", o);
-  } else if (kind == "mbarrier.init" && is_number(1)) {
-    if (value > 1) {
-      o[1] = std::to_string(value - 1);
-      alter(i, "expected arrivals", "an arrival less", o);
-    }
-    o[1] = std::to_string(value + 1);
-    alter(i, "expected arrivals", "an arrival more", o);
+    shift(i, "parity", "parity flipped", 2, 1, "xor.b32");
+  } else if (has(i, "expect_tx")) {
+    shift(i, "expected bytes", "16 bytes less", o.size() - 1, -16, "add.s32");
+    shift(i, "expected bytes", "16 bytes more", o.size() - 1, 16, "add.s32");
+  } else if (kind == "mbarrier.init") {
+    shift(i, "expected arrivals", "an arrival less", 1, -1, "add.s32");
+    shift(i, "expected arrivals", "an arrival more", 1, 1, "add.s32");
   } else if (i.text == "membar.gl" || has(i, "gpu")) {
     if (i.opcode == "membar") alter(i, "scope", "narrowed to the block", {}, "membar.cta");
     if (i.opcode == "fence") alter(i, "scope", "narrowed to the block", {}, "fence.acq_rel.cta");

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 
@@ -88,8 +89,17 @@ struct Row {
 class Table {
  public:
   explicit Table(const char* title) : title_(title) {}
-  Row& row(const Case& kernel, const Mutant& mutant) {
-    return rows_[{kernel.name + ", " + kernel.target, mutant.kind}];
+  Row& row(const std::string& kernel, const std::string& kind) { return rows_[{kernel, kind}]; }
+  /// The same, all kernels together, or all kinds.
+  Table by_kind() const {
+    Table table(title_);
+    for (const auto& [key, row] : rows_) table.row("all", key.second) += row;
+    return table;
+  }
+  Table by_kernel() const {
+    Table table(title_);
+    for (const auto& [key, row] : rows_) table.row(key.first, "all") += row;
+    return table;
   }
   Row sum() const {
     Row all;
@@ -138,7 +148,7 @@ void run_all(const std::vector<Case>& cases, llvm::ArrayRef<EmbeddedFile> header
         FAIL_CHECK(kernel.name, ", ", mutant.key(), ": ", std::string(error.what()));
         continue;
       }
-      Row& row = tables[mutant.way].row(kernel, mutant);
+      Row& row = tables[mutant.way].row(kernel.name + ", " + kernel.target, mutant.kind);
       ++row.mutants;
       ++row.by[static_cast<int>(verdict.sign)];
       row.silent += verdict.silent;
@@ -156,6 +166,8 @@ void run_all(const std::vector<Case>& cases, llvm::ArrayRef<EmbeddedFile> header
   }
   for (const Table& table : tables) {
     table.print();
+    table.by_kind().print();
+    table.by_kernel().print();
     const Row sum = table.sum();
     const int harmful = sum.mutants - sum.harmless;
     std::printf("%d of %d harmful mutants detected\n", harmful - sum.missed(), harmful);
@@ -169,6 +181,10 @@ void run_all(const std::vector<Case>& cases, llvm::ArrayRef<EmbeddedFile> header
 
 }  // namespace
 
-TEST_CASE("mutants of Tenon's kernels are detected") { run_all(tenon_kernels(), embedded_templates()); }
-
-TEST_CASE("mutants of kernels for sm_90a are detected") { run_all(hopper_kernels(), hopper_headers()); }
+TEST_CASE("mutants of kernels are detected") {
+  std::vector<Case> cases = tenon_kernels(), more = hopper_kernels();
+  std::move(more.begin(), more.end(), std::back_inserter(cases));
+  std::vector<EmbeddedFile> headers = hopper_headers();
+  for (const EmbeddedFile& file : embedded_templates()) headers.push_back(file);
+  run_all(cases, headers);
+}

@@ -49,13 +49,13 @@ DEVICE void wait_cluster(Barrier* barrier, unsigned parity) {
 }
 
 // --- barriers of the block and of the cluster
-template <int kBarrier>
-DEVICE void named_sync(int threads) {
-  asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "r"(threads) : "memory");
+template <int kBarrier, int kThreads>
+DEVICE void named_sync() {
+  asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "n"(kThreads) : "memory");
 }
-template <int kBarrier>
-DEVICE void named_arrive(int threads) {
-  asm volatile("bar.arrive %0, %1;" ::"n"(kBarrier), "r"(threads) : "memory");
+template <int kBarrier, int kThreads>
+DEVICE void named_arrive() {
+  asm volatile("bar.arrive %0, %1;" ::"n"(kBarrier), "n"(kThreads) : "memory");
 }
 DEVICE void group_sync(int barrier, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");

@@ -22,8 +22,8 @@ DEVICE void load_stage(Storage& s, const TensorMap& k, const TensorMap& v, int s
 }
 
 extern "C" __global__ void __launch_bounds__(128)
-    attention(const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k,
-              const __grid_constant__ TensorMap v, float* out, float* weights, int tiles) {
+    attention_sm90(const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k,
+                   const __grid_constant__ TensorMap v, float* out, float* weights, int tiles) {
   extern __shared__ __align__(1024) unsigned char memory[];
   Storage& s = *reinterpret_cast<Storage*>((reinterpret_cast<unsigned long long>(memory) + 1023) & ~1023ull);
   const int keys = blockIdx.x * tiles * 64;
