@@ -158,6 +158,48 @@ TEST_CASE("emulator races: strong reads race with plain writes alone") {
   CHECK(strong_read(1));
   CHECK(strong_read(3));
   CHECK_FALSE(w.write(0, 0));
+
+TEST_CASE("emulator races: lanes that run one by one need bar.warp.sync between them") {
+  RaceDetector races({.warps = 1, .blocks = 1, .lanes_apart = true}, 1024);
+  Race race;
+  const auto read = [&](int lane, int op, uint32_t at) {
+    return races.read(0, 0, at, 4, false, {op, 0, lane}, race);
+  };
+  const auto write = [&](int lane, int op, uint32_t at) {
+    return races.write(0, 0, at, 4, false, {op, 0, lane}, race);
+  };
+  CHECK(write(0, 1, 0));
+  CHECK(read(0, 2, 0));
+  CHECK_FALSE(read(1, 2, 0));
+  CHECK(race.kind == Race::kWriteRead);
+  races.join_lanes(0);
+  CHECK(read(1, 3, 0));
+  CHECK(read(2, 3, 0));
+  CHECK_FALSE(write(2, 4, 0));  // lane 1 may still read
+  CHECK(race.kind == Race::kReadWrite);
+  CHECK(write(0, 5, 64));
+  CHECK(write(1, 5, 64));  // one instruction, and memory.cpp compares the values
+  CHECK_FALSE(write(1, 6, 64) && write(0, 7, 64));
+  CHECK(race.kind == Race::kWriteWrite);
+}
+
+TEST_CASE("emulator races: copies into shared memory and out of it are waited for apart") {
+  Watched w;
+  const Agent loads = w.agents.loads(0, 0), others = w.agents.loads(0, 1), stores = w.agents.stores(0, 0);
+  w.races.issue(stores, 0);
+  CHECK(w.read(stores, 0, 16, true));
+  const VectorClock group = w.races.release(stores);
+  w.races.issue(others, 0);
+  CHECK(w.write(others, 32, 16, true));
+  w.races.issue(loads, 0);
+  CHECK(w.write(loads, 64, 16, true));
+  w.races.acquire(0, w.races.release(loads));
+  CHECK(w.read(0, 64));
+  CHECK_FALSE(w.read(0, 32));  // another mbarrier's
+  CHECK_FALSE(w.write(0, 0));  // the copy out may still read
+  CHECK(w.race.agent_before == stores);
+  w.races.acquire(0, group);
+  CHECK(w.write(0, 4));
 }
 
 TEST_CASE("emulator races: parts of a granule have histories of their own once they are told apart") {
