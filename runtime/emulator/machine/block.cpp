@@ -148,7 +148,8 @@ Residency::Residency(Launch& launch, std::vector<OpMeter>& meters) : launch_(lau
   if (!launch.options.shared_races || launch.shared_bytes() == 0) return;
   const int warps = static_cast<int>(blocks_[0]->warps.size());
   for (int64_t i = 0; i < blocks / cluster; ++i)
-    races_.push_back(std::make_unique<RaceDetector>(Agents{warps, cluster, launch.options.one_lane}, launch.shared_bytes()));
+    races_.push_back(std::make_unique<RaceDetector>(Agents{warps, cluster, launch.options.one_lane},
+                                                    launch.shared_bytes()));
 }
 
 Residency::~Residency() = default;

@@ -227,27 +227,3 @@ TEST_CASE("emulator races: copies into shared memory and out of it are waited fo
   w.races.acquire(0, group);
   CHECK(w.write(0, 4));
 }
-
-TEST_CASE("emulator races: parts of a granule have histories of their own once they are told apart") {
-  Watched w;
-  CHECK(w.write(0, 0, 64));
-  w.races.barrier({0, 1, 2, 3});
-  for (Agent reader : {0, 1, 2, 3}) CHECK(w.read(reader, 16, 16));
-  CHECK(w.read(1, 20));  // after the whole was read by four
-  w.races.barrier({0, 1, 2});
-  CHECK_FALSE(w.write(0, 20));  // warp 3 read the whole
-  CHECK(w.race.agent_before == 3);
-  CHECK(w.race.address == 20);
-
-  // Each warp's word of one granule; a whole access meets all of them.
-  for (Agent warp : {0, 1, 2, 3}) CHECK(w.write(warp, 128 + 4 * warp));
-  w.races.barrier({0, 1, 2});
-  for (Agent warp : {0, 1, 2}) CHECK(w.read(0, 128 + 4 * warp));
-  CHECK_FALSE(w.read(0, 128, 16));
-  CHECK(w.race.agent_before == 3);
-  CHECK(w.race.address == 140);
-  w.races.barrier({0, 1, 2, 3});
-  CHECK(w.write(1, 128, 16));
-  CHECK_FALSE(w.read(0, 128));
-  CHECK(w.race.agent_before == 1);
-}

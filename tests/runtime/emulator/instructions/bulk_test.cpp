@@ -112,8 +112,9 @@ TEST_CASE("emulator: bulk copies: to shared memory, told by an mbarrier") {
   CHECK(ran.out == counted(1, 1));
   CHECK(ran.result.meter.totals().async_bytes == 256);
   const Ran no_wait = run_body(kLoad + kShow);
-  CHECK(tells(no_wait,
-              "warp 0 reads byte 0 of shared memory, unordered with the write by a bulk copy into shared memory"));
+  CHECK(tells(
+      no_wait,
+      "warp 0 reads byte 0 of shared memory, unordered with the write by a bulk copy into shared memory"));
   const std::string hinted =
       "mov.u64 %rd9, 0;" +
       replaced(replaced(kLoad, "bytes [", "bytes.L2::cache_hint ["), "256, [%r2]", "256, [%r2], %rd9");
