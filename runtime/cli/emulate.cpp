@@ -37,8 +37,9 @@ struct Emulate {
   void compile(const emulator::Architecture& architecture);
   std::string entry() const;
   emulator::LaunchRequest request(const LaunchArguments& given) const;
-  std::string json_text(const emulator::LaunchRecord& record, llvm::ArrayRef<FileTensor> results) const;
-  void require(llvm::ArrayRef<FileTensor> results) const;
+  std::string json_text(const emulator::LaunchRecord& record, llvm::ArrayRef<FileTensor> results,
+                        const std::string& differences) const;
+  void require(const emulator::LaunchRecord& record, const std::string& differences) const;
   void run();
 };
 
@@ -131,8 +132,8 @@ emulator::LaunchRequest Emulate::request(const LaunchArguments& given) const {
   return request;
 }
 
-std::string Emulate::json_text(const emulator::LaunchRecord& record,
-                               llvm::ArrayRef<FileTensor> results) const {
+std::string Emulate::json_text(const emulator::LaunchRecord& record, llvm::ArrayRef<FileTensor> results,
+                               const std::string& differences) const {
   std::string text;
   llvm::raw_string_ostream stream(text);
   tenon::json::Writer out(stream, 2);
@@ -147,6 +148,7 @@ std::string Emulate::json_text(const emulator::LaunchRecord& record,
     out.attribute_array("findings", [&] {
       for (const emulator::Finding& finding : record.result.findings) write_finding(out, finding);
     });
+    if (!expected.empty()) out.attribute("differences", differences);
     out.attribute_array("outputs", [&] {
       for (const FileTensor& tensor : results)
         out.object([&] {
@@ -180,25 +182,23 @@ void Emulate::run() {
   const emulator::LaunchRecord& record = machine->records().front();
   const std::vector<FileTensor> results = given.outputs();
   if (!outputs.empty()) write_file_tensors(outputs, results);
+  std::string differences;
+  for (const std::string& file : expected) differences += unexpected(file, results);
   write_text(json.empty() ? "-" : json,
-             json.empty() ? launch_table(record, verbose) : json_text(record, results));
-  require(results);
+             json.empty() ? launch_table(record, verbose) : json_text(record, results, differences));
+  require(record, differences);
 }
 
 /// Throws what the checks found and what --expect does not.
-void Emulate::require(llvm::ArrayRef<FileTensor> results) const {
-  std::string differences;
-  for (const std::string& file : expected) differences += unexpected(file, results);
-  const size_t count = machine->records().front().result.findings.size();
+void Emulate::require(const emulator::LaunchRecord& record, const std::string& differences) const {
+  const size_t count = record.result.findings.size();
   if (count == 0 && differences.empty()) return;
-  const std::string faults = count == 0 ? ""
-                                        : "the emulator found " +
-                                              (count == 1 ? "a fault" : std::to_string(count) + " faults") +
-                                              " in the kernel";
-  const std::string outputs_differ = differences.empty() ? "" : "outputs are not as expected";
-  throw Error(faults + (faults.empty() || differences.empty() ? "" : ", and ") + outputs_differ + "\n" +
-                  emulator::findings_text(*machine) + differences,
-              {}, "", Status::kCheckFailed);
+  std::string what;
+  if (count > 0)
+    what = "the emulator found " + (count == 1 ? "a fault" : std::to_string(count) + " faults") +
+           " in the kernel";
+  if (!differences.empty()) what += std::string(count > 0 ? ", and " : "") + "outputs are not as expected";
+  throw Error(what + "\n" + emulator::findings_text(*machine) + differences, {}, "", Status::kCheckFailed);
 }
 
 }  // namespace

@@ -95,6 +95,7 @@ TEST_CASE("emulate finds planted bugs at their lines, and nothing where they are
     CHECK(run.status == 1);
     if (planted.finds == "nothing") {  // wrong values alone
       CHECK(run.document["findings"].array()->empty());
+      CHECK(run.document["differences"].string()->rfind("arg1: 512 of 1024", 0) == 0);
       CHECK(run.err.find("outputs are not as expected") != std::string::npos);
       continue;
     }
