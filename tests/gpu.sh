@@ -2,6 +2,7 @@
 # Device tests and timings on a machine that has a GPU and nothing else.
 #   gpu.sh --pack DIR    here: builds Release and packs programs, device tests, models and NVRTC (where found) into DIR (at most 60 MB)
 #   gpu.sh --run DIR     there (bash, tar, gzip and glibc): runs DIR's tests, then checks and times its models; writes DIR/gpu.json
+#   gpu.sh --record DIR  there: runs the micro-kernels of tests/golden/gpu; their outputs, for that folder, are left in DIR/golden
 # Exit status 1 when a test, a check or a timing fails, 3 when the machine has no GPU that works.
 set -euo pipefail
 
@@ -38,13 +39,13 @@ pack() {
   cd "$root"
   examples/quickstart.sh --packages
   cmake --preset release >/dev/null
-  cmake --build --preset release --parallel "$(nproc)" --target tenon device_tests
+  cmake --build --preset release --parallel "$(nproc)" --target tenon device_tests record_golden
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   mkdir -p "$work/bin" "$work/lib" "$work/examples" "$work/tests"
-  cp build/release/tenon build/release/tests/device_tests "$work/bin/"
+  cp build/release/tenon build/release/tests/device_tests build/release/tests/record_golden "$work/bin/"
   cp -r examples/models "$work/examples/"
-  cp -r tests/data "$work/tests/"
+  cp -r tests/data tests/golden "$work/tests/"
   nvrtc=$(find_nvrtc)
   if [ -n "$nvrtc" ]; then
     for file in "$nvrtc"/libnvrtc.so.?? "$nvrtc"/libnvrtc-builtins.so.??.?; do
@@ -83,8 +84,8 @@ each() {
   done
 }
 
-run() {
-  local target tests_failed=0 summary
+# Unpacks DIR into a folder of its own and goes there.
+unpack() {
   [ -f "$1/payload.tar.gz" ] || fail "$1 is no folder that gpu.sh --pack made"
   target=$(cd "$1" && pwd)
   work=$(mktemp -d)
@@ -92,6 +93,19 @@ run() {
   tar -xzf "$target/payload.tar.gz" -C "$work"
   cd "$work"
   export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$work/lib" TENON_CACHE_DIR=$work/cache
+}
+
+record() {
+  local target
+  unpack "$1"
+  mkdir -p "$target/golden"
+  bin/record_golden tests/golden/gpu "$target/golden"
+  echo "$target/golden: copy it over tests/golden/gpu"
+}
+
+run() {
+  local target tests_failed=0 summary
+  unpack "$1"
   bin/tenon doctor
   bin/tenon run examples/models/ffn.toml --dim T=16 --device cuda -q || exit 3
 
@@ -112,5 +126,6 @@ run() {
 case "${1:-}" in
   --pack) [ $# -eq 2 ] || fail "usage: gpu.sh --pack DIR"; pack "$2" ;;
   --run) [ $# -eq 2 ] || fail "usage: gpu.sh --run DIR"; run "$2" ;;
-  *) fail "usage: gpu.sh --pack DIR | --run DIR" ;;
+  --record) [ $# -eq 2 ] || fail "usage: gpu.sh --record DIR"; record "$2" ;;
+  *) fail "usage: gpu.sh --pack DIR | --run DIR | --record DIR" ;;
 esac
