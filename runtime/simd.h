@@ -20,3 +20,10 @@
 #else
 #define TENON_SIMD
 #endif
+
+// Likewise with all that the function calls in its file; clang has clones or this, not both.
+#if defined(__clang__)
+#define TENON_SIMD_FLAT
+#else
+#define TENON_SIMD_FLAT TENON_SIMD __attribute__((flatten))
+#endif

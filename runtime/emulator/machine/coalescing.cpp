@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/emulator/machine/global_memory.h"
+#include "runtime/simd.h"
 
 namespace tenon::emulator {
 namespace {
@@ -87,7 +88,7 @@ bool all_distinct(const uint64_t (&addresses)[kLanes], LaneMask lanes) {
   return true;
 }
 
-Passes bank_passes(const int64_t (&offsets)[kLanes], LaneMask lanes, int bytes, bool serial) {
+TENON_SIMD Passes bank_passes(const int64_t (&offsets)[kLanes], LaneMask lanes, int bytes, bool serial) {
   const int unit = std::max(bytes, kBankBytes), words = unit / kBankBytes, width = kLanes / words;
   const int shift = __builtin_ctz(unit);
   int64_t units[kLanes];

@@ -4,6 +4,7 @@
 #include "runtime/emulator/machine/access.h"
 #include "runtime/emulator/machine/access_checks.h"
 #include "runtime/emulator/machine/coalescing.h"
+#include "runtime/simd.h"
 
 namespace tenon::emulator {
 namespace {
@@ -355,8 +356,10 @@ void access_space(ptx::Space space, const LaneAddresses& addresses, LaneMask act
 
 }  // namespace
 
-void access_lanes(const Access& access, LaneMask active, ptx::Space space, const LaneAddresses& addresses,
-                  int bytes, LaneMask poisoned, LaneBytes& result) {
+// Flat, so that the loops over lanes of all that it calls are compiled for the machine's vectors.
+TENON_SIMD_FLAT void access_lanes(const Access& access, LaneMask active, ptx::Space space,
+                                  const LaneAddresses& addresses, int bytes, LaneMask poisoned,
+                                  LaneBytes& result) {
   result.lanes = result.uninitialised = 0;
   result.contiguous = active == kAllLanes && side_by_side(addresses, bytes);
   result.distinct = result.contiguous || access.kind == AccessKind::kRead || all_distinct(addresses, active);
