@@ -14,6 +14,7 @@ namespace {
 // High enough that a kernel which keeps half of a pointer is found out.
 constexpr uint64_t kFirstAddress = 0x7f00'0000'0000ull;
 constexpr uint64_t kLastAddress = 0x7000'0000'0000'0000ull;
+constexpr int64_t kMostBytes = int64_t{1} << 39;  // of one allocation: more than any card has
 constexpr uint64_t kAlignment = 512, kRedZone = 256;
 constexpr uint64_t kNullPage = 64 << 10;    // addresses below come of null pointers
 constexpr uint64_t kFarBytes = 1ull << 30;  // beyond it nothing is said to be near
@@ -34,7 +35,7 @@ GlobalMemory::~GlobalMemory() = default;
 uint64_t GlobalMemory::allocate(int64_t bytes, std::string name) {
   if (bytes <= 0)
     throw Error("cannot allocate " + std::to_string(bytes) + " bytes of emulated device memory");
-  if (static_cast<uint64_t>(bytes) > kLastAddress - next_address_)
+  if (bytes > kMostBytes || static_cast<uint64_t>(bytes) > kLastAddress - next_address_)
     throw Error("the emulated device has no " + std::to_string(bytes) + " bytes left");
   auto made = std::make_unique<Allocation>();
   try {

@@ -151,19 +151,24 @@ TEST_CASE("emulator: machine: one lane at a time shows code that relies on locks
       "xor.b32 %r4, %r0, 1;\nshl.b32 %r4, %r4, 2;\nadd.u32 %r4, %r4, %r3;\nld.volatile.shared.u32 %r5, "
       "[%r4];\n"
       "st.global.u32 [%rd1], %r5;";
-  const auto right = [](const std::string& body, bool one_lane) {
+  std::string found;
+  const auto right = [&found](const std::string& body, bool one_lane) {
     BodyKernel kernel(body);
     kernel.threads(32);
     kernel.options.one_lane = one_lane;
     kernel.options.uninitialised = false;
-    CHECK(text(kernel.run()) == "");
+    found = text(kernel.run());
     int count = 0;
     for (uint32_t i = 0; i < 32; ++i) count += kernel.out()[i] == (i ^ 1);
     return count;
   };
   CHECK(right(write + read, false) == 32);
+  CHECK(found == "");
   CHECK(right(write + read, true) == 16);
+  CHECK(found.find("shared_race: warp 0 reads byte 0 of shared memory, unordered with the write by warp 0") !=
+        std::string::npos);
   CHECK(right(write + "bar.warp.sync 0xffffffff;\n" + read, true) == 32);
+  CHECK(found == "");
 }
 
 }  // namespace
