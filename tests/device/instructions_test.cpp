@@ -41,7 +41,9 @@ std::vector<uint64_t> outputs_on_gpu(const GpuContext& gpu, Module module, const
 TEST_CASE("instructions do on the GPU what the emulator's tests expect of them") {
   const auto gpu = GpuContext::open(0);
   const ContextScope scope(gpu->context());
-  for (const auto& [name, cases] : all_cases()) {
+  for (const auto& group : all_cases()) {
+    const auto& name = group.first;
+    const auto& cases = group.second;
     const OwnedModule module = gpu->context().load_module(module_of(cases, kThreads), name);
     for (size_t i = 0; i < cases.size(); ++i) {
       const std::vector<Inputs> inputs = inputs_of(cases[i], kThreads);
