@@ -1,8 +1,6 @@
 // explain.cpp: decisions in words and numbers.
 #include "codegen/explain.h"
 
-#include <cstdarg>
-#include <cstdio>
 #include <map>
 
 #include "ir/diagnostics.h"
@@ -11,15 +9,6 @@
 
 namespace tenon {
 namespace {
-
-__attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ...) {
-  va_list arguments;
-  va_start(arguments, pattern);
-  char text[512];
-  std::vsnprintf(text, sizeof text, pattern, arguments);
-  va_end(arguments);
-  return text;
-}
 
 // A kernel stands for all repetitions of its site: "layer.*.mlp" and "layer.3.mlp" ask for layer.mlp.in too.
 bool asked_for(llvm::StringRef pattern, llvm::StringRef site) {

@@ -1,6 +1,7 @@
 // quantity.cpp: three significant digits and a unit.
 #include "passes/quantity.h"
 
+#include <cstdarg>
 #include <cstdio>
 
 namespace tenon {
@@ -20,6 +21,15 @@ std::string tell_metric(double count, const char* unit) {
 }
 
 }  // namespace
+
+std::string format(const char* pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  char text[512];
+  std::vsnprintf(text, sizeof text, pattern, arguments);
+  va_end(arguments);
+  return text;
+}
 
 std::string tell_us(double us) {
   if (us >= 1e6) return tell(us / 1e6, "s", 2);

@@ -1,9 +1,6 @@
 // emulator_report.cpp: tables and JSON of what the emulator saw.
 #include "runtime/cli/emulator_report.h"
 
-#include <cstdarg>
-#include <cstdio>
-
 #include "passes/quantity.h"
 #include "runtime/emulator/device/emulator_device.h"
 #include "runtime/emulator/machine/meter_report.h"
@@ -23,15 +20,6 @@ KernelMeter metered(const Meter& meter) {
 }
 
 std::string bytes(uint64_t count) { return tell_bytes(static_cast<double>(count)); }
-
-__attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ...) {
-  va_list arguments;
-  va_start(arguments, pattern);
-  char text[512];
-  std::vsnprintf(text, sizeof text, pattern, arguments);
-  va_end(arguments);
-  return text;
-}
 
 std::string kernel_line(const Kernel& kernel, const Meter& meter) {
   const Meter::Totals totals = meter.totals();
