@@ -61,6 +61,11 @@ struct RaceDetector::State {
   FlagOrder<RaceDetector, Agent, VectorClock> flags;  // locations: the block above, the address below
 
   uint32_t now(Agent agent) const { return clocks[agent][agent]; }
+  /// An access by `agent` in its present step.
+  Epoch epoch(Agent agent, RaceSite site, bool async, bool atomic) const {
+    return {now(agent), site.op, static_cast<uint16_t>(agent), kWhole, static_cast<uint8_t>(site.lane),
+            async,      atomic};
+  }
   bool before(const Epoch& epoch, Agent agent) const { return epoch.clock <= clocks[agent][epoch.agent]; }
   bool fenced(const Epoch& epoch, Agent agent) const {
     return epoch.clock <= clocks[agent][agents + epoch.agent];
@@ -96,8 +101,7 @@ void fill(Race& race, Race::Kind kind, const Epoch& before, const Epoch& now, ui
   race.address = address;
   race.agent_before = before.agent;
   race.agent_now = now.agent;
-  race.before = {before.op, -1, before.lane};
-  race.now = {now.op, -1, now.lane};
+  race.op_before = before.op;
 }
 
 }  // namespace
@@ -288,38 +292,17 @@ bool RaceDetector::State::sweep(int block, uint32_t address, uint32_t bytes, Epo
 
 bool RaceDetector::read(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
                         Race& race, bool strong) {
-  const Epoch epoch{state_->now(agent),
-                    site.op,
-                    static_cast<uint16_t>(agent),
-                    kWhole,
-                    static_cast<uint8_t>(site.lane),
-                    async,
-                    strong};
-  return state_->sweep<&State::read>(block, address, bytes, epoch, race);
+  return state_->sweep<&State::read>(block, address, bytes, state_->epoch(agent, site, async, strong), race);
 }
 
 bool RaceDetector::write(Agent agent, int block, uint32_t address, uint32_t bytes, bool async, RaceSite site,
                          Race& race) {
-  const Epoch epoch{state_->now(agent),
-                    site.op,
-                    static_cast<uint16_t>(agent),
-                    kWhole,
-                    static_cast<uint8_t>(site.lane),
-                    async,
-                    false};
-  return state_->sweep<&State::write>(block, address, bytes, epoch, race);
+  return state_->sweep<&State::write>(block, address, bytes, state_->epoch(agent, site, async, false), race);
 }
 
 bool RaceDetector::atomic(Agent agent, int block, uint32_t address, uint32_t bytes, RaceSite site,
                           Race& race) {
-  const Epoch epoch{state_->now(agent),
-                    site.op,
-                    static_cast<uint16_t>(agent),
-                    kWhole,
-                    static_cast<uint8_t>(site.lane),
-                    false,
-                    true};
-  return state_->sweep<&State::write>(block, address, bytes, epoch, race);
+  return state_->sweep<&State::write>(block, address, bytes, state_->epoch(agent, site, false, true), race);
 }
 
 VectorClock RaceDetector::release(Agent agent) {

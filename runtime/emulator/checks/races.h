@@ -31,18 +31,19 @@ struct Agents {
 /// By agent: up to which of its steps something has happened before.
 using VectorClock = std::vector<uint32_t>;
 
-/// Where an access came from, for the report: an op, and the warp and lane that issued it.
+/// What accesses: an op, as an index in the program, and the lane that issued it.
 struct RaceSite {
-  int op = -1, warp = -1, lane = -1;
+  int op = -1, lane = -1;
 };
 struct Race {
-  RaceSite before, now;
+  int op_before = -1;  ///< of the program: what the earlier access was
   uint32_t address = 0;
   Agent agent_before = -1, agent_now = -1;
   enum Kind : uint8_t { kWriteWrite, kReadWrite, kWriteRead, kMissingProxyFence } kind = kWriteWrite;
 };
 
-/// One for the blocks of a cluster. Granule: 4 bytes. All ordering that instructions give is told to it.
+/// One for the blocks of a cluster. Bytes are told apart in granules of 4. All ordering that instructions give is told
+/// to it.
 class RaceDetector {
  public:
   RaceDetector(Agents agents, int64_t shared_bytes);

@@ -178,7 +178,7 @@ std::string agent_name(const Agents& agents, Agent agent) {
 
 void report_race(const Warp& warp, const Op& op, int lane, const Race& race) {
   const RaceDetector& detector = *warp.block().residency().races(warp.block());
-  std::vector<std::string> notes = other_access(warp.program(), race.before.op);
+  std::vector<std::string> notes = other_access(warp.program(), race.op_before);
   if (const std::string name = warp.program().name_of_shared(race.address); !name.empty())
     notes.push_back("byte " + std::to_string(race.address) + " of shared memory is " + name);
   report(warp, op, lane,
@@ -269,7 +269,7 @@ void check_race(const Access& access, const Block& owner, uint32_t offset, uint3
   if (!detector || bytes == 0) return;
   const Agent agent =
       access.agent >= 0 ? access.agent : detector->agents().warp(own.rank(), access.warp.index());
-  const RaceSite site{index_of(access.warp, access.op), access.warp.index(), access.lane};
+  const RaceSite site{index_of(access.warp, access.op), access.lane};
   Race race;
   bool ordered = true;
   const bool strong_write = access.strong && access.kind == AccessKind::kWrite;

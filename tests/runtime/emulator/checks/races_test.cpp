@@ -14,10 +14,10 @@ struct Watched {
   RaceDetector races{agents, 1024};
   Race race;
   bool read(Agent agent, uint32_t address, uint32_t bytes = 4, bool async = false) {
-    return races.read(agent, 0, address, bytes, async, {agent, 0, 0}, race);
+    return races.read(agent, 0, address, bytes, async, {agent, 0}, race);
   }
   bool write(Agent agent, uint32_t address, uint32_t bytes = 4, bool async = false) {
-    return races.write(agent, 0, address, bytes, async, {agent, 0, 0}, race);
+    return races.write(agent, 0, address, bytes, async, {agent, 0}, race);
   }
 };
 
@@ -133,28 +133,28 @@ TEST_CASE("emulator races: each of more readers than a short row holds is rememb
     Race race;
     std::vector<Agent> others = {0};
     for (Agent reader = 1; reader < 8; ++reader) {
-      CHECK(races.read(reader, 0, 0, 16, false, {reader, 0, 0}, race));
+      CHECK(races.read(reader, 0, 0, 16, false, {reader, 0}, race));
       if (reader != late) others.push_back(reader);
     }
     races.barrier(others);
-    CHECK_FALSE(races.write(0, 0, 4, 4, false, {0, 0, 0}, race));
+    CHECK_FALSE(races.write(0, 0, 4, 4, false, {0, 0}, race));
     CHECK(race.agent_before == late);
     // That write starts anew; the next one is after it and all later reads.
     races.barrier({0, 1, 2, 3, 4, 5, 6, 7});
-    CHECK(races.read(3, 0, 4, 4, false, {3, 0, 0}, race));
+    CHECK(races.read(3, 0, 4, 4, false, {3, 0}, race));
     races.barrier({0, 3});
-    CHECK(races.write(0, 0, 4, 4, false, {0, 0, 0}, race));
+    CHECK(races.write(0, 0, 4, 4, false, {0, 0}, race));
   }
 }
 
 TEST_CASE("emulator races: strong reads race with plain writes alone") {
   Watched w;
   auto strong_read = [&](Agent agent) {
-    return w.races.read(agent, 0, 0, 4, false, {agent, 0, 0}, w.race, true);
+    return w.races.read(agent, 0, 0, 4, false, {agent, 0}, w.race, true);
   };
-  CHECK(w.races.atomic(0, 0, 0, 4, {0, 0, 0}, w.race));
+  CHECK(w.races.atomic(0, 0, 0, 4, {0, 0}, w.race));
   CHECK(strong_read(1));
-  CHECK(w.races.atomic(2, 0, 0, 4, {2, 0, 0}, w.race));
+  CHECK(w.races.atomic(2, 0, 0, 4, {2, 0}, w.race));
   CHECK(strong_read(1));
   CHECK(strong_read(3));
   CHECK_FALSE(w.write(0, 0));
@@ -188,10 +188,10 @@ TEST_CASE("emulator races: lanes that run one by one need bar.warp.sync between 
   RaceDetector races({.warps = 1, .blocks = 1, .lanes_apart = true}, 1024);
   Race race;
   const auto read = [&](int lane, int op, uint32_t at) {
-    return races.read(0, 0, at, 4, false, {op, 0, lane}, race);
+    return races.read(0, 0, at, 4, false, {op, lane}, race);
   };
   const auto write = [&](int lane, int op, uint32_t at) {
-    return races.write(0, 0, at, 4, false, {op, 0, lane}, race);
+    return races.write(0, 0, at, 4, false, {op, lane}, race);
   };
   CHECK(write(0, 1, 0));
   CHECK(read(0, 2, 0));
