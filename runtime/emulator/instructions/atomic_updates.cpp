@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <type_traits>
 
 #include "runtime/emulator/instructions/float_formats.h"
@@ -18,57 +19,39 @@ using ptx::Type;
 
 struct Add {
   template <class T>
-  static T of(T old, T b) {
+  T operator()(T old, T b) const {
     return static_cast<T>(static_cast<std::make_unsigned_t<T>>(old) +
                           static_cast<std::make_unsigned_t<T>>(b));
   }
 };
 struct Min {
   template <class T>
-  static T of(T old, T b) {
+  T operator()(T old, T b) const {
     return std::min(old, b);
   }
 };
 struct Max {
   template <class T>
-  static T of(T old, T b) {
+  T operator()(T old, T b) const {
     return std::max(old, b);
-  }
-};
-struct And {
-  template <class T>
-  static T of(T old, T b) {
-    return old & b;
-  }
-};
-struct Or {
-  template <class T>
-  static T of(T old, T b) {
-    return old | b;
-  }
-};
-struct Xor {
-  template <class T>
-  static T of(T old, T b) {
-    return old ^ b;
   }
 };
 struct Increment {
   template <class T>
-  static T of(T old, T b) {
+  T operator()(T old, T b) const {
     return old >= b ? 0 : old + 1;
   }
 };
 struct Decrement {
   template <class T>
-  static T of(T old, T b) {
+  T operator()(T old, T b) const {
     return old == 0 || old > b ? b : old - 1;
   }
 };
 
 template <class Operation, class T>
 uint64_t update(uint64_t old, uint64_t b, uint64_t) {
-  return static_cast<std::make_unsigned_t<T>>(Operation::of(static_cast<T>(old), static_cast<T>(b)));
+  return static_cast<std::make_unsigned_t<T>>(Operation{}(static_cast<T>(old), static_cast<T>(b)));
 }
 
 uint64_t exchange(uint64_t, uint64_t b, uint64_t) { return b; }
@@ -148,12 +131,12 @@ const Row kRows[] = {
     {"max", Type::kS32, update<Max, int32_t>},
     {"max", Type::kU64, update<Max, uint64_t>},
     {"max", Type::kS64, update<Max, int64_t>},
-    {"and", Type::kB32, update<And, uint32_t>},
-    {"and", Type::kB64, update<And, uint64_t>},
-    {"or", Type::kB32, update<Or, uint32_t>},
-    {"or", Type::kB64, update<Or, uint64_t>},
-    {"xor", Type::kB32, update<Xor, uint32_t>},
-    {"xor", Type::kB64, update<Xor, uint64_t>},
+    {"and", Type::kB32, update<std::bit_and<>, uint32_t>},
+    {"and", Type::kB64, update<std::bit_and<>, uint64_t>},
+    {"or", Type::kB32, update<std::bit_or<>, uint32_t>},
+    {"or", Type::kB64, update<std::bit_or<>, uint64_t>},
+    {"xor", Type::kB32, update<std::bit_xor<>, uint32_t>},
+    {"xor", Type::kB64, update<std::bit_xor<>, uint64_t>},
     {"inc", Type::kU32, update<Increment, uint32_t>},
     {"dec", Type::kU32, update<Decrement, uint32_t>},
     {"exch", Type::kB32, exchange},

@@ -1,6 +1,7 @@
 // bits.cpp: and or xor not cnot shl shr shf lop3 prmt bfe bfi bfind brev clz popc fns szext bmsk.
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 #include "runtime/emulator/instructions/float_form.h"
 #include "runtime/emulator/instructions/lanes.h"
@@ -20,27 +21,9 @@ T low_ones(uint32_t count) {
 }
 
 // --- logic: on lanes and on predicates
-struct And {
-  template <class T>
-  static T apply(T a, T b) {
-    return a & b;
-  }
-};
-struct Or {
-  template <class T>
-  static T apply(T a, T b) {
-    return a | b;
-  }
-};
-struct Xor {
-  template <class T>
-  static T apply(T a, T b) {
-    return a ^ b;
-  }
-};
 template <class T, class F>
 struct Logic {
-  T operator()(T a, T b) const { return F::template apply<T>(a, b); }
+  T operator()(T a, T b) const { return F{}(a, b); }
 };
 template <class T>
 struct Not {
@@ -54,7 +37,7 @@ struct LogicalNot {
 template <class F>
 Outcome predicate_logic(Warp& warp, const Op& op, LaneMask active) {
   const int32_t* w = op.words;
-  warp.set_predicate(w[0], active, F::apply(warp.predicate(w[1]), warp.predicate(w[2])),
+  warp.set_predicate(w[0], active, F{}(warp.predicate(w[1]), warp.predicate(w[2])),
                      warp.predicate_poison(w[1]) | warp.predicate_poison(w[2]));
   return Outcome::kNext;
 }
@@ -116,7 +99,7 @@ Outcome logic_table_test(Warp& warp, const Op& op, LaneMask active) {
   for (LaneMask left = active; left != 0; left &= left - 1)
     warp.lanes<uint32_t>(w[0])[__builtin_ctz(left)] = result[__builtin_ctz(left)];
   warp.set_poison(w[0], active, poison);
-  warp.set_predicate(w[4], active, F::apply(nonzero, other), poison | other_poison);
+  warp.set_predicate(w[4], active, F{}(nonzero, other), poison | other_poison);
   return Outcome::kNext;
 }
 
@@ -337,7 +320,8 @@ void decode_lop3(Decoder& d) {
   if (combine.empty()) return d.emit(each_lane<LogicTable>(), OpClass::kInteger);
   d.write_predicate(d.operand(0).elements[1]);
   d.read_predicate(d.operand(5));
-  d.emit(combine == "or" ? logic_table_test<Or> : logic_table_test<And>, OpClass::kInteger);
+  d.emit(combine == "or" ? logic_table_test<std::bit_or<>> : logic_table_test<std::bit_and<>>,
+         OpClass::kInteger);
 }
 
 void decode_prmt(Decoder& d) {
@@ -414,9 +398,9 @@ void decode_bmsk(Decoder& d) {
 
 OpcodeTable bit_opcodes() {
   static constexpr OpcodeEntry kTable[] = {
-      {"and", decode_logic<And>},
-      {"or", decode_logic<Or>},
-      {"xor", decode_logic<Xor>},
+      {"and", decode_logic<std::bit_and<>>},
+      {"or", decode_logic<std::bit_or<>>},
+      {"xor", decode_logic<std::bit_xor<>>},
       {"not", decode_not},
       {"cnot", decode_cnot},
       {"shl", decode_shl},

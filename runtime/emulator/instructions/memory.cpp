@@ -270,47 +270,52 @@ void for_elements(Decoder& decoder, const ptx::Operand& operand, const MemoryFor
   for (int e = 0; e < given; ++e) visit(e, vector ? operand.elements[e] : operand);
 }
 
+struct Values {
+  Type type;
+  bool policy;  ///< of a cache: a third operand
+};
+/// What loads and stores have alike, from the cache hints on.
+Values decode_values(Decoder& decoder, MemoryForm& form) {
+  const bool policy = accept_cache_hints(decoder);
+  form.elements = accept_vector(decoder);
+  const Type type = expect_memory_type(decoder);
+  form.bytes = form.elements * ptx::bytes(type);
+  check_width(decoder, form);
+  decoder.expect_operands(2 + policy, 2 + policy);
+  return {type, policy};
+}
+
 void decode_load(Decoder& decoder) {
   auto& form = decoder.form<MemoryForm>();
   decode_order(decoder, form, "acquire");
   decoder.accept_any({"ca", "cg", "cs", "lu", "cv"});
   form.constant_path = decoder.accept("nc");
   if (form.constant_path && form.place.space != Space::kGlobal) decoder.fail(".nc loads from .global alone");
-  const bool policy = accept_cache_hints(decoder);
-  form.elements = accept_vector(decoder);
-  const Type type = expect_memory_type(decoder);
-  form.bytes = form.elements * ptx::bytes(type);
-  check_width(decoder, form);
-  decoder.expect_operands(2 + policy, 2 + policy);
+  const Values values = decode_values(decoder, form);
   decode_address(decoder, decoder.operand(1), form.place);
   for_elements(decoder, decoder.operand(0), form, [&](int e, const ptx::Operand& element) {
     if (element.kind == ptx::Operand::kSink)
       decoder.number(kNoSlot);
     else
-      form.widths[e] = static_cast<uint8_t>(decoder.write(element, type, true));
+      form.widths[e] = static_cast<uint8_t>(decoder.write(element, values.type, true));
   });
-  if (policy) read_cache_policy(decoder, 2);
-  decoder.emit(load_handler(type), class_of(form.place.space, false));
+  if (values.policy) read_cache_policy(decoder, 2);
+  decoder.emit(load_handler(values.type), class_of(form.place.space, false));
 }
 
 void decode_store(Decoder& decoder) {
   auto& form = decoder.form<MemoryForm>();
   decode_order(decoder, form, "release");
   decoder.accept_any({"wb", "cg", "cs", "wt"});
-  const bool policy = accept_cache_hints(decoder);
-  form.elements = accept_vector(decoder);
-  const Type type = expect_memory_type(decoder);
-  form.bytes = form.elements * ptx::bytes(type);
-  check_width(decoder, form);
-  decoder.expect_operands(2 + policy, 2 + policy);
+  const Values values = decode_values(decoder, form);
   decode_address(decoder, decoder.operand(0), form.place);
   if (form.place.space == Space::kConst || form.place.space == Space::kParam)
     decoder.fail("constants and the kernel's parameters cannot be stored to");
   for_elements(decoder, decoder.operand(1), form, [&](int e, const ptx::Operand& element) {
-    form.widths[e] = static_cast<uint8_t>(decoder.read(element, type, true));
+    form.widths[e] = static_cast<uint8_t>(decoder.read(element, values.type, true));
   });
-  if (policy) read_cache_policy(decoder, 2);
-  decoder.emit(store_handler(type), class_of(form.place.space, true));
+  if (values.policy) read_cache_policy(decoder, 2);
+  decoder.emit(store_handler(values.type), class_of(form.place.space, true));
 }
 
 }  // namespace

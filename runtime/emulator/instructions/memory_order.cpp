@@ -4,10 +4,14 @@
 namespace tenon::emulator {
 namespace {
 
-/// Calls shared(block, address) or global(address) for each place that lanes name.
-template <class Shared, class Global>
-void visit_flags(const Warp& warp, const MemoryPlace& place, const LaneAddresses& addresses, LaneMask lanes,
-                 Shared shared, Global global) {
+/// Calls tell(detector, its agent, the place) for each place that lanes name and the detector that watches it.
+template <class Tell>
+void tell_flags(Warp& warp, const MemoryPlace& place, const LaneAddresses& addresses, LaneMask lanes,
+                const MemoryOrder& order, Tell tell) {
+  const Block& block = warp.block();
+  RaceDetector* races = block.residency().races(block);
+  GlobalRaces* global = order.device_scope ? warp.launch().global_races.get() : nullptr;
+  if (!races && !global) return;
   uint64_t last = ~0ull;
   for (; lanes != 0; lanes &= lanes - 1) {
     const uint64_t address = addresses[__builtin_ctz(lanes)];
@@ -17,10 +21,11 @@ void visit_flags(const Warp& warp, const MemoryPlace& place, const LaneAddresses
     const uint64_t within = generic ? address - kSharedWindow : address;
     if (place.space == ptx::Space::kShared || (generic && within < kWindowBytes)) {
       const auto tag = static_cast<int>(within >> kClusterRankShift);
-      shared(tag == 0 ? warp.block().rank() : tag - 1,
+      if (races)
+        tell(*races, races->agents().warp(block.rank(), warp.index()), tag == 0 ? block.rank() : tag - 1,
              static_cast<uint32_t>(within & ((1u << kClusterRankShift) - 1)));
     } else if (place.may_be_global() && address < kParamWindow) {
-      global(address);
+      if (global) tell(*global, block.number(), address);
     }
   }
 }
@@ -36,37 +41,15 @@ void MemoryOrder::set(llvm::StringRef semantics, llvm::StringRef scope) {
 
 void order_reads(Warp& warp, const MemoryPlace& place, const LaneAddresses& addresses, LaneMask lanes,
                  const MemoryOrder& order) {
-  const Block& block = warp.block();
-  RaceDetector* races = block.residency().races(block);
-  GlobalRaces* global = order.device_scope ? warp.launch().global_races.get() : nullptr;
-  if (!races && !global) return;
-  visit_flags(
-      warp, place, addresses, lanes,
-      [&](int rank, uint32_t address) {
-        if (races)
-          races->strong_read(races->agents().warp(block.rank(), warp.index()), rank, address, order.acquires);
-      },
-      [&](uint64_t address) {
-        if (global) global->strong_read(block.number(), address, order.acquires);
-      });
+  tell_flags(warp, place, addresses, lanes, order,
+             [&](auto& detector, auto... where) { detector.strong_read(where..., order.acquires); });
 }
 
 void order_writes(Warp& warp, const MemoryPlace& place, const LaneAddresses& addresses, LaneMask lanes,
                   const MemoryOrder& order, bool combines) {
-  const Block& block = warp.block();
-  RaceDetector* races = block.residency().races(block);
-  GlobalRaces* global = order.device_scope ? warp.launch().global_races.get() : nullptr;
-  if (!races && !global) return;
-  visit_flags(
-      warp, place, addresses, lanes,
-      [&](int rank, uint32_t address) {
-        if (races)
-          races->strong_write(races->agents().warp(block.rank(), warp.index()), rank, address, order.releases,
-                              combines);
-      },
-      [&](uint64_t address) {
-        if (global) global->strong_write(block.number(), address, order.releases, combines);
-      });
+  tell_flags(warp, place, addresses, lanes, order, [&](auto& detector, auto... where) {
+    detector.strong_write(where..., order.releases, combines);
+  });
 }
 
 void order_fence(Warp& warp, bool device_scope) {
