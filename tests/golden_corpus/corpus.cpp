@@ -50,9 +50,6 @@ Argument parse_argument(llvm::StringRef text) {
     argument.box = extents(parts[4]);
     argument.swizzle = parts[5].str();
     argument.fill = parts[6].str();
-  } else if (parts[0] == "i32" && parts.size() == 2) {
-    argument.kind = Argument::kInt32;
-    argument.value = static_cast<int32_t>(number(parts[1]));
   } else {
     bad("no argument '" + text.str() + "'");
   }
@@ -96,7 +93,7 @@ class Memory {
       }
     }
     for (const Argument& argument : c.arguments) {
-      if (argument.kind == Argument::kOutput || argument.kind == Argument::kInt32) continue;
+      if (argument.kind == Argument::kOutput) continue;
       if (places_.count(argument.tensor)) continue;
       const FileTensor& tensor = input(group, argument.tensor);
       const int64_t bytes = tensor.elements() * size_of(tensor.type);
@@ -268,8 +265,6 @@ Outputs run_case(const cuda::DriverApi& api, cuda::Module module, const Group& g
     const Argument& argument = c.arguments[i];
     if (argument.kind == Argument::kTensorMap)
       values[i] = encode(api, argument, memory.place(argument.tensor));
-    else if (argument.kind == Argument::kInt32)
-      std::memcpy(values[i].bytes, &argument.value, sizeof argument.value);
     else {
       const cuda::DevicePointer place = memory.place(argument.tensor);
       std::memcpy(values[i].bytes, &place, sizeof place);

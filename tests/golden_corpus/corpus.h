@@ -11,10 +11,9 @@ namespace tenon::corpus {
 
 /// One parameter of a kernel, as the `//!` line above its entry says it.
 struct Argument {
-  enum Kind { kInput, kOutput, kTensorMap, kInt32 } kind = kInput;
+  enum Kind { kInput, kOutput, kTensorMap } kind = kInput;
   std::string tensor;               ///< of the inputs file, or the output's name
   int64_t bytes = 0;                ///< of an output
-  int32_t value = 0;                ///< of kInt32
   std::string type, swizzle, fill;  ///< of kTensorMap
   std::vector<int64_t> dims, box;   ///< innermost first
 };

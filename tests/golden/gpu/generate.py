@@ -8,7 +8,7 @@ once (tests/gpu.sh --record) and replayed by the emulator for ever. The line abo
 
 Arguments, in the order of the parameters: in:TENSOR (of the inputs file, its name prefixed by the kernel's where it is the kernel's own),
 out:NAME:BYTES (zero at first), map:TENSOR:TYPE:DIMS:BOX:SWIZZLE:FILL (a tensor map over an input or output; DIMS and BOX as 64x16, innermost
-first), i32:VALUE. Compare: `bits`; `nan` and, of f64, `f64nan` (bits, any NaN equals any NaN); `edges` (f32: zeros, infinities and NaN where the card has them); `finite` (NaN where
+first). Compare: `bits`; `nan` and, of f64, `f64nan` (bits, any NaN equals any NaN); `edges` (f32: zeros, infinities and NaN where the card has them); `finite` (NaN where
 the card has it, for functions that promise nothing far from zero); `rel=X` or `abs=X` (f32); `f16rel=X`, `bf16rel=X`.
 """
 import json
@@ -105,18 +105,16 @@ class Group:
         self.inputs[name] = data
         return name
 
-    def kernel(self, name, args, body, block=THREADS, compare="bits", shared=0, cluster=1, grid=1, directives="", arch=90):
+    def kernel(self, name, args, body, block=THREADS, compare="bits", shared=0, cluster=1, grid=1):
         parameters = []
         for i, arg in enumerate(args):
             if arg.startswith("map:"):
                 parameters.append(".param .align 64 .b8 p%d[128]" % i)
-            elif arg.startswith("i32:"):
-                parameters.append(".param .u32 p%d" % i)
             else:
                 parameters.append(".param .u64 p%d" % i)
         self.text.append("//! %s grid=%d block=%d cluster=%d shared=%d args=%s compare=%s" %
                          (name, grid, block, cluster, shared, ",".join(args), compare))
-        self.text.append(".visible .entry %s(%s)%s" % (name, ", ".join(parameters), " " + directives if directives else ""))
+        self.text.append(".visible .entry %s(%s)" % (name, ", ".join(parameters)))
         self.text.append("{")
         self.text += ["  " + line for line in body]
         self.text += ["}", ""]
