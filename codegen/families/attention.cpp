@@ -32,8 +32,7 @@ struct Division {
     const int64_t stride = (tiles + kLookedAt - 1) / kLookedAt;
     for (int64_t tile = tiles - 1; tile >= 0; tile -= stride) {
       const int64_t last = std::min((tile + 1) * config.block_m(), rows) - 1;
-      const int64_t taken =
-          (site.visible_keys(last / config.pack()) + config.block_n() - 1) / config.block_n();
+      const int64_t taken = (site.end_key(last / config.pack()) + config.block_n() - 1) / config.block_n();
       steps += static_cast<double>(taken) * static_cast<double>(std::min(stride, tile + 1));
       longest = std::max(longest, taken);
     }
@@ -126,6 +125,21 @@ void fill_estimate(Estimate& estimate, const Costing& cost) {
   estimate.uncertainty = card.uncertainty;
 }
 
+/// "" or what of the site the kernels cannot do yet.
+std::string missing_feature(const AttentionSite& site) {
+  constexpr int kHeadDims[] = {32, 64, 80, 96, 128, 256};
+  if (site.window != 0) return "attention has a window, which no kernel does yet";
+  if (site.softcap != 0) return "attention has a softcap, which no kernel does yet";
+  if (site.alibi) return "attention has alibi, which no kernel does yet";
+  if (site.sinks) return "attention has sinks, which no kernel does yet";
+  if (site.head_dim_v != site.head_dim)
+    return "head_dim of v is " + std::to_string(site.head_dim_v) + ", of q " + std::to_string(site.head_dim) +
+           ": no kernel does different ones yet";
+  if (!llvm::is_contained(kHeadDims, site.head_dim))
+    return "head_dim " + std::to_string(site.head_dim) + ": the kernels do 32, 64, 80, 96, 128 and 256";
+  return "";
+}
+
 /// "" or why the card cannot run the config.
 std::string illegal(const AttentionSite& site, const AttentionConfig& config, const Card& card) {
   if (config.shared_bytes() > card.shared_bytes_per_block)
@@ -145,7 +159,8 @@ class AttentionFamily : public EmittingFamily {
   std::string refuses(const Region& region, const Target&) const override {
     if (region.pattern != Pattern::kAttention) return "no attention region";
     AttentionSite site;
-    return read_attention(region, site);
+    std::string why = read_attention(region, site);
+    return why.empty() ? missing_feature(site) : why;
   }
 
   std::vector<Candidate> candidates(const Region& region, const Target& target,

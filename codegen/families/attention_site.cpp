@@ -1,4 +1,4 @@
-// attention_site.cpp: what stands in an attention region, and what of it the kernels cannot do.
+// attention_site.cpp: what stands in an attention region.
 #include "codegen/families/attention_site.h"
 
 #include <algorithm>
@@ -8,8 +8,6 @@
 
 namespace tenon {
 namespace {
-
-constexpr int kHeadDims[] = {32, 64, 80, 96, 128, 256};
 
 bool is_leaf(const Value* value) { return value->node()->op() == Op::kParameter || is_packed(value); }
 
@@ -58,22 +56,29 @@ std::string read_offset(const Value* value, AttentionSite& site) {
   return why;
 }
 
-/// Features of the op that this generation's kernels lack.
-std::string missing_feature(const Node& node) {
-  if (node.attributes.integer("window") != 0) return "attention has a window, which no kernel does yet";
-  if (node.attributes.number("softcap") != 0) return "attention has a softcap, which no kernel does yet";
-  for (llvm::StringRef name : {"alibi", "sinks"})
-    if (node.attributes.flag(name)) return "attention has " + name.str() + ", which no kernel does yet";
+/// alibi or sinks, one number for each query head.
+std::string read_head_numbers(const Node& node, llvm::StringRef role, std::optional<StridedView>& numbers) {
+  const Value* value = optional_operand(node, role);
+  if (!value) return "";
+  const DType dtype = value->type().dtype;
+  if (dtype != DType::kBF16 && dtype != DType::kF16 && dtype != DType::kF32)
+    return role.str() + " in " + name_of(dtype).str();
+  StridedView view;
+  std::string why = read_view(value, role, view);
+  if (why.empty()) numbers = view;
+  return why;
+}
+
+/// Numbers of heads and dims, of which kernels are made.
+std::string read_extents(const Node& node, AttentionSite& site) {
   const Type &q = node.operand(0)->type(), &k = node.operand(1)->type(), &v = node.operand(2)->type();
-  const Dim& d = q.shape[3];
-  if (d != v.shape[3])
-    return "head_dim of v is " + v.shape[3].text() + ", of q " + d.text() +
-           ": no kernel does different ones yet";
-  if (d.dynamic() || q.shape[1].dynamic() || k.shape[1].dynamic())
-    return "the number of heads and head_dim must be fixed dims";
-  if (!llvm::is_contained(kHeadDims, d.extent()))
-    return "head_dim " + d.text() + ": the kernels do 32, 64, 80, 96, 128 and 256";
+  for (const Dim* dim : {&q.shape[1], &k.shape[1], &q.shape[3], &v.shape[3]})
+    if (dim->dynamic()) return "the number of heads and head_dim must be fixed dims";
   if (k.shape[1].extent() == 0) return "attention has no heads";
+  site.batch = q.shape[0], site.queries = q.shape[2], site.keys = k.shape[2];
+  site.heads = static_cast<int>(q.shape[1].extent()), site.kv_heads = static_cast<int>(k.shape[1].extent());
+  site.head_dim = static_cast<int>(q.shape[3].extent());
+  site.head_dim_v = static_cast<int>(v.shape[3].extent());
   return "";
 }
 
@@ -92,12 +97,20 @@ std::string read_place(const Region& region, AttentionSite& site) {
   return is_one(site.out.strides[3]) ? "" : "the elements of a head do not lie side by side in the output";
 }
 
+/// The query's own place among the keys.
+int64_t place_of(const AttentionSite& site, int64_t query) {
+  const int64_t full = std::max<int64_t>(site.keys.extent() - site.queries.extent(), 0);
+  return query + (site.offset ? full : site.fixed_offset);
+}
+
 }  // namespace
 
-int64_t AttentionSite::visible_keys(int64_t query) const {
-  if (!causal) return keys.extent();
-  const int64_t shift = offset ? std::max<int64_t>(keys.extent() - queries.extent(), 0) : fixed_offset;
-  return std::clamp<int64_t>(query + shift + 1, 0, keys.extent());
+int64_t AttentionSite::end_key(int64_t query) const {
+  return causal ? std::clamp<int64_t>(place_of(*this, query) + 1, 0, keys.extent()) : keys.extent();
+}
+
+int64_t AttentionSite::first_key(int64_t query) const {
+  return window > 0 ? std::clamp<int64_t>(place_of(*this, query) - window + 1, 0, end_key(query)) : 0;
 }
 
 std::string read_attention(const Region& region, AttentionSite& site) {
@@ -105,25 +118,25 @@ std::string read_attention(const Region& region, AttentionSite& site) {
     if (node.op() == Op::kAttention) site.node = &node;
   if (!site.node) return "no attention in the region";
   const Node& node = *site.node;
-  if (std::string why = missing_feature(node); !why.empty()) return why;
-  const Type &q = node.operand(0)->type(), &k = node.operand(1)->type();
-  site.dtype = q.dtype;
+  site.dtype = node.operand(0)->type().dtype;
   if (site.dtype != DType::kBF16 && site.dtype != DType::kF16 && site.dtype != DType::kF32)
     return "attention in " + name_of(site.dtype).str();
-  site.batch = q.shape[0], site.queries = q.shape[2], site.keys = k.shape[2];
-  site.heads = static_cast<int>(q.shape[1].extent()), site.kv_heads = static_cast<int>(k.shape[1].extent());
-  site.head_dim = static_cast<int>(q.shape[3].extent());
   site.causal = node.attributes.flag("causal");
-  site.scale = node.attributes.number("scale", 1 / std::sqrt(static_cast<double>(site.head_dim)));
+  site.window = node.attributes.integer("window");
+  site.softcap = node.attributes.number("softcap");
 
-  std::string why = read_operand(node.operand(0), "q", site.q);
+  std::string why = read_extents(node, site);
+  if (why.empty()) why = read_operand(node.operand(0), "q", site.q);
   if (why.empty()) why = read_operand(node.operand(1), "k", site.k);
   if (why.empty()) why = read_operand(node.operand(2), "v", site.v);
   if (const Value* mask = optional_operand(node, "mask"); mask && why.empty()) why = read_mask(mask, site);
   if (const Value* offset = optional_operand(node, "offset"); offset && why.empty())
     why = read_offset(offset, site);
+  if (why.empty()) why = read_head_numbers(node, "alibi", site.alibi);
+  if (why.empty()) why = read_head_numbers(node, "sinks", site.sinks);
   if (why.empty()) why = read_place(region, site);
   if (!why.empty()) return why;
+  site.scale = node.attributes.number("scale", 1 / std::sqrt(static_cast<double>(site.head_dim)));
   for (const StridedView* view : {&site.q, &site.k, &site.v, &site.out})
     site.aligned &= is_aligned(*view, 16 / size_of(site.dtype));
   return "";
