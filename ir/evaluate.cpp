@@ -94,6 +94,16 @@ std::vector<HostTensor> one(HostTensor tensor) {
   return results;
 }
 
+HostTensor composite(const Node& node, Operands operands) {
+  switch (node.op()) {
+    case Op::kRope: return rope(node, operands);
+    case Op::kExperts: return experts(node, operands);
+    case Op::kDequantise: return dequantise(node, operands);
+    case Op::kSample: return sample(node, operands);
+    default: return attention(node, operands);
+  }
+}
+
 std::vector<HostTensor> compute(const Node& node, Operands operands, Rounding rounding) {
   switch (node.kind()) {
     case OpKind::kSource:
@@ -107,8 +117,7 @@ std::vector<HostTensor> compute(const Node& node, Operands operands, Rounding ro
     case OpKind::kNormalisation: return normalisation(node, operands);
     case OpKind::kContraction: return one(matmul(node, operands));
     case OpKind::kMovement: return one(movement(node, operands));
-    case OpKind::kComposite:
-      return one(node.op() == Op::kRope ? rope(node, operands) : attention(node, operands));
+    case OpKind::kComposite: return one(composite(node, operands));
     case OpKind::kState: return one(cache_write(node, operands));
     case OpKind::kRegion: return region(node, operands, rounding);
   }

@@ -118,22 +118,40 @@ HostTensor rope(const Node& node, Operands operands) {
 
 namespace {
 
+/// Where token `at` of row b lies in a cache, as a row of [.., capacity or page]: of a pool by its pages.
+int64_t cache_row(const Node& node, Operands operands, int64_t b, int64_t h, int64_t at) {
+  const Shape& shape = operands[0]->type.shape;
+  const int64_t heads = shape[1].extent(), rows = shape[2].extent();
+  if (!node.attributes.flag("pages")) return (b * heads + h) * rows + at;
+  const HostTensor& pages = *operands[3];
+  const int64_t page = pages.integers[b * pages.type.shape[1].extent() + at / rows];
+  if (page < 0 || page >= shape[0].extent())
+    throw Error("cache: row " + std::to_string(b) + " names page " + std::to_string(page) + " of a pool of " +
+                    std::to_string(shape[0].extent()),
+                node.location);
+  return (page * heads + h) * rows + at % rows;
+}
+
 template <class T>
-void write_rows(const Node& node, const HostTensor& fresh, const HostTensor& position, HostTensor& cache) {
-  int64_t batch = cache.type.shape[0].extent(), heads = cache.type.shape[1].extent();
-  int64_t capacity = cache.type.shape[2].extent(), depth = cache.type.shape[3].extent();
-  int64_t tokens = fresh.type.shape[2].extent();
+void write_rows(const Node& node, Operands operands, HostTensor& cache) {
+  const HostTensor &fresh = *operands[1], &position = *operands[2];
+  const Shape& shape = fresh.type.shape;
+  const int64_t batch = shape[0].extent(), heads = shape[1].extent(), tokens = shape[2].extent(),
+                depth = shape[3].extent();
+  int64_t capacity = cache.type.shape[2].extent();
+  if (node.attributes.flag("pages")) capacity *= operands[3]->type.shape[1].extent();
   for (int64_t b = 0; b < batch; ++b) {
-    int64_t at = position.integers[position.type.rank() ? b : 0];
-    if (at < 0 || at > capacity - tokens)
-      throw Error("cache: " + std::to_string(tokens) + " tokens at position " + std::to_string(at) +
+    const int64_t first = position.integers[position.type.rank() ? b : 0];
+    if (first < 0 || first > capacity - tokens)
+      throw Error("cache: " + std::to_string(tokens) + " tokens at position " + std::to_string(first) +
                       " do not fit the capacity of " + std::to_string(capacity),
                   node.location);
-    for (int64_t h = 0; h < heads; ++h) {
-      const T* from = elements<T>(fresh).data() + (b * heads + h) * tokens * depth;
-      T* to = elements<T>(cache).data() + ((b * heads + h) * capacity + at) * depth;
-      std::copy(from, from + tokens * depth, to);
-    }
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t t = 0; t < tokens; ++t) {
+        const T* from = elements<T>(fresh).data() + ((b * heads + h) * tokens + t) * depth;
+        std::copy(from, from + depth,
+                  elements<T>(cache).data() + cache_row(node, operands, b, h, first + t) * depth);
+      }
   }
 }
 
@@ -141,7 +159,7 @@ void write_rows(const Node& node, const HostTensor& fresh, const HostTensor& pos
 
 HostTensor cache_write(const Node& node, Operands operands) {
   HostTensor result = *operands[0];
-  (result.integral() ? write_rows<int64_t> : write_rows<double>)(node, *operands[1], *operands[2], result);
+  (result.integral() ? write_rows<int64_t> : write_rows<double>)(node, operands, result);
   return result;
 }
 

@@ -130,9 +130,10 @@ std::unique_ptr<Graph> Graph::clone(llvm::DenseMap<const Value*, Value*>* map) c
 
 Value* optional_operand(const Node& node, llvm::StringRef flag) {
   static constexpr llvm::StringLiteral kOrder[] = {"weight", "bias",  "frequencies", "mask",
-                                                   "offset", "alibi", "sinks"};
+                                                   "offset", "alibi", "sinks",       "pages"};
   if (!node.attributes.flag(flag)) return nullptr;
-  int position = node.op() == Op::kAttention ? 3 : node.op() == Op::kRope ? 2 : 1;
+  const bool three_first = node.op() == Op::kAttention || node.op() == Op::kCacheWrite;
+  int position = three_first ? 3 : node.op() == Op::kRope ? 2 : 1;
   for (llvm::StringRef name : kOrder) {
     if (name == flag) return node.operand(position);
     position += node.attributes.flag(name);

@@ -40,6 +40,10 @@ struct Rule {
   Type concat() const;
   Type rope() const;
   Type attention() const;
+  Type experts() const;
+  Type dequantise() const;
+  Type sample() const;
+  Type composite() const;
   Type cache_write() const;
 };
 
@@ -281,17 +285,94 @@ Type Rule::attention() const {
   return {q.dtype, {q.shape[0], q.shape[1], q.shape[2], v.shape[3]}};
 }
 
+Type Rule::experts() const {
+  const Type &x = operands[0], &weights = operands[1], &ids = operands[2], &gate = operands[3],
+             &up = operands[4], &down = operands[5];
+  want_float(x);
+  for (const Type* type : {&gate, &up, &down})
+    if (type->dtype != x.dtype)
+      fail("experts of type " + type->text() + " for x " + x.text(), "cast one of them");
+  if (x.rank() < 1 || gate.rank() != 3 || gate.shape[2] != x.shape.back())
+    fail("gate must be [E, F, D] with the D of x " + x.text() + ", not " + gate.text());
+  if (up.shape != gate.shape) fail("up is " + up.text() + ", gate " + gate.text());
+  if (down.shape != Shape{gate.shape[0], gate.shape[2], gate.shape[1]})
+    fail("down must be [E, D, F], not " + down.text() + " beside gate " + gate.text());
+  if (!is_integer(ids.dtype)) fail("router_ids must be i32 or i64, not " + ids.text());
+  if (weights.dtype != x.dtype && weights.dtype != DType::kF32)
+    fail("router_weights must be f32 or of x's type, not " + weights.text(), "cast it");
+  Shape rows = x.shape;
+  rows.pop_back();
+  Shape chosen = ids.shape;
+  if (!chosen.empty()) chosen.pop_back();
+  if (ids.rank() != x.rank() || chosen != rows || weights.shape != ids.shape)
+    fail("router_weights " + weights.text() + " and router_ids " + ids.text() + " must be [.., k] for x " +
+         x.text());
+  return x;
+}
+
+Type Rule::dequantise() const {
+  const Type &values = operands[0], &scales = operands[1];
+  const bool packed = values.dtype == DType::kU8;
+  want_float(scales);
+  if (!packed && values.dtype != DType::kI8)
+    fail("values must be i8, or u8 with two of 4 bits, not " + values.text());
+  if (values.rank() < 1) fail("values must have an axis, not " + values.text());
+  Type result{scales.dtype, values.shape};
+  if (packed) result.shape.back() = values.shape.back() * Dim(2);
+  const int64_t group = attributes.integer("group");
+  Shape expected = result.shape;
+  if (group < 1 || result.shape.back().extent() % group != 0)
+    fail(result.shape.back().text() + " elements do not divide into groups of " + std::to_string(group));
+  expected.back() = floor_div(result.shape.back(), Dim(group));
+  if (scales.shape != expected) fail("scales must be " + text_of(expected) + ", not " + scales.text());
+  return result;
+}
+
+Type Rule::sample() const {
+  const Type &logits = operands[0], &position = operands[1], &settings = operands[2], &limits = operands[3];
+  want_float(logits);
+  if (logits.rank() != 2 || logits.shape[1].extent() < 1) fail("logits must be [B, V], not " + logits.text());
+  if (!is_integer(position.dtype) || position.rank() > 1 ||
+      (position.rank() == 1 && position.shape[0] != logits.shape[0]))
+    fail("position must be a scalar or [B], not " + position.text());
+  if (settings != Type{DType::kF32, {2}})
+    fail("temperature and top_p must be f32[2], not " + settings.text());
+  if (limits != Type{DType::kI64, {2}}) fail("top_k and seed must be i64[2], not " + limits.text());
+  return {DType::kI64, {logits.shape[0]}};
+}
+
+Type Rule::composite() const {
+  switch (op) {
+    case Op::kRope: return rope();
+    case Op::kExperts: return experts();
+    case Op::kDequantise: return dequantise();
+    case Op::kSample: return sample();
+    default: return attention();
+  }
+}
+
 Type Rule::cache_write() const {
   const Type &cache = operands[0], &fresh = operands[1], &position = operands[2];
   if (cache.dtype != fresh.dtype) fail("the cache is " + cache.text() + ", the new values " + fresh.text());
-  bool fits = cache.rank() == 4 && fresh.rank() == 4 && cache.shape[0] == fresh.shape[0] &&
+  const bool paged = attributes.flag("pages");
+  bool fits = cache.rank() == 4 && fresh.rank() == 4 && (paged || cache.shape[0] == fresh.shape[0]) &&
               cache.shape[1] == fresh.shape[1] && cache.shape[3] == fresh.shape[3];
   if (!fits) fail("new values " + fresh.text() + " do not fit the cache " + cache.text());
-  if (fresh.shape[2].extent() > cache.shape[2].extent())
+  Dim capacity = cache.shape[2];
+  if (paged) {
+    const Type& pages = operands[3];
+    if (!is_integer(pages.dtype) || pages.rank() != 2 || pages.shape[0] != fresh.shape[0])
+      fail("pages must be i32 or i64 [B, n], not " + pages.text());
+    const int64_t page = cache.shape[2].extent();
+    if (page < 16 || page > 256)
+      fail("pages of " + cache.shape[2].text() + " tokens", "a page holds 16 to 256 tokens");
+    capacity = capacity * pages.shape[1];
+  }
+  if (fresh.shape[2].extent() > capacity.extent())
     fail(fresh.shape[2].text() + " = " + std::to_string(fresh.shape[2].extent()) +
-         " tokens do not fit the cache's capacity " + cache.shape[2].text());
+         " tokens do not fit the cache's capacity " + capacity.text());
   if (!is_integer(position.dtype) || position.rank() > 1 ||
-      (position.rank() == 1 && position.shape[0] != cache.shape[0]))
+      (position.rank() == 1 && position.shape[0] != fresh.shape[0]))
     fail("position must be a scalar or [B], not " + position.text());
   return cache;
 }
@@ -331,7 +412,7 @@ llvm::SmallVector<Type, 2> infer(Op op, llvm::ArrayRef<Type> operands, const Att
     case OpKind::kNormalisation: return rule.normalisation();
     case OpKind::kContraction: return {rule.matmul()};
     case OpKind::kMovement: return {rule.movement()};
-    case OpKind::kComposite: return {op == Op::kRope ? rule.rope() : rule.attention()};
+    case OpKind::kComposite: return {rule.composite()};
     case OpKind::kState: return {rule.cache_write()};
     case OpKind::kRegion: break;
   }

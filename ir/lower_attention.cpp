@@ -74,15 +74,36 @@ Operands lower_rope(Call& call) {
   return {call.builder.make(Op::kRope, operands, attributes)};
 }
 
+namespace {
+
+/// A pool [P, H, page, d] as the cache [B, H, n*page, d] that a table of pages [B, n] makes of it: movement that kernels
+/// read through.
+Value* gather_pages(Builder& builder, Value* pool, Value* pages) {
+  const Shape pool_shape = pool->type().shape, table = pages->type().shape;
+  Value* gathered = builder.make(Op::kGather, {pool, pages}, {{"axis", int64_t{0}}});  // [B, n, H, page, d]
+  Value* turned = builder.transpose(gathered, {0, 2, 1, 3, 4});
+  return builder.reshape(turned, {table[0], pool_shape[1], table[1] * pool_shape[2], pool_shape[3]});
+}
+
+}  // namespace
+
 Operands lower_cache(Call& call) {
-  Value *k_cache = call.tensor("k_cache"), *v_cache = call.tensor("v_cache");
-  Value *k = call.tensor("k"), *v = call.tensor("v");
   Value* position = call.tensor_or_constant("position", DType::kI32);
-  Value* new_k = call.builder.make(Op::kCacheWrite, {k_cache, k, position});
-  Value* new_v = call.builder.make(Op::kCacheWrite, {v_cache, v, position});
-  call.update_state(k_cache, new_k);
-  call.update_state(v_cache, new_v);
-  return {new_k, new_v};
+  Value* pages = call.optional_tensor("pages");
+  Operands results;
+  for (const auto& [cache_name, fresh_name] : {std::pair("k_cache", "k"), std::pair("v_cache", "v")}) {
+    Value* cache = call.tensor(cache_name);
+    llvm::SmallVector<Value*, 4> operands{cache, call.tensor(fresh_name), position};
+    Attributes attributes;
+    if (pages) {
+      operands.push_back(pages);
+      attributes.set("pages", true);
+    }
+    Value* written = call.builder.make(Op::kCacheWrite, operands, attributes);
+    call.update_state(cache, written);
+    results.push_back(pages ? gather_pages(call.builder, written, pages) : written);
+  }
+  return results;
 }
 
 }  // namespace tenon

@@ -22,6 +22,7 @@ Operands lower_reduction(Call& call);
 Operands lower_along_axis(Call& call);  ///< softmax, log_softmax, cumsum
 Operands lower_topk(Call& call);
 Operands lower_norm(Call& call);  ///< layernorm, rmsnorm
+Operands lower_experts(Call& call);
 
 // lower_movement.cpp
 Operands lower_reshape(Call& call);
@@ -44,6 +45,7 @@ Operands lower_heads(Call& call);        ///< reshape, transpose
 Operands lower_merge_heads(Call& call);  ///< transpose, reshape
 Operands lower_attention(Call& call);
 Operands lower_rope(Call& call);
-Operands lower_cache(Call& call);  ///< two cache writes and two state updates
+Operands lower_cache(
+    Call& call);  ///< two cache writes and two state updates; with pages, what the tables make of the pools
 
 }  // namespace tenon

@@ -54,4 +54,11 @@ Operands lower_norm(Call& call) {
   return {call.builder.make(call.operation.op, operands, attributes)};
 }
 
+Operands lower_experts(Call& call) {
+  llvm::SmallVector<Value*, 6> operands;
+  for (llvm::StringRef name : {"x", "router_weights", "router_ids", "gate", "up", "down"})
+    operands.push_back(call.tensor(name));
+  return {call.builder.make(Op::kExperts, operands)};
+}
+
 }  // namespace tenon

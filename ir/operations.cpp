@@ -93,8 +93,8 @@ const Row kTable[] = {
      lower_attention, Op::kAttention},
     {"rope(x, position, theta=10000.0, interleaved=false, rotary_dim=d, frequencies=none, scale=1.0)",
      lower_rope, Op::kRope},
-    {"experts(x, router_weights, router_ids, gate, up, down)", nullptr, Op::kFused},
-    {"cache(k_cache, v_cache, k, v, position)", lower_cache, Op::kCacheWrite},
+    {"experts(x, router_weights, router_ids, gate, up, down)", lower_experts, Op::kExperts},
+    {"cache(k_cache, v_cache, k, v, position, pages=none)", lower_cache, Op::kCacheWrite},
 };
 
 Operation read_signature(const Row& row) {

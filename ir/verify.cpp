@@ -33,7 +33,8 @@ bool Verifier::counts(const Node& node) {
   const OpInfo& row = info(node.op());
   int expected = row.min_operands;
   if (row.max_operands > row.min_operands)
-    for (llvm::StringRef flag : {"weight", "bias", "frequencies", "mask", "offset", "alibi", "sinks"})
+    for (llvm::StringRef flag :
+         {"weight", "bias", "frequencies", "mask", "offset", "alibi", "sinks", "pages"})
       expected += node.attributes.flag(flag);
   if (row.max_operands >= 0 && node.operand_count() != expected)
     return broken(

@@ -57,6 +57,24 @@ std::vector<View> Walker::region(const Node& node, Operands operands) {
   return results;
 }
 
+/// By the evaluator, in f64: for what is small or rare enough.
+View as_evaluated(const Node& node, Operands operands) {
+  std::vector<HostTensor> values;
+  for (size_t i = 0; i < operands.size(); ++i)
+    values.push_back(to_host(operands[i].tensor(node.operand(static_cast<int>(i))->type())));
+  llvm::SmallVector<const HostTensor*, 6> pointers;
+  for (const HostTensor& value : values) pointers.push_back(&value);
+  return View::of(from_host(evaluate_node(node, pointers, Rounding::kDeclared)[0]));
+}
+
+View composite(const Node& node, Operands operands) {
+  switch (node.op()) {
+    case Op::kRope: return rope(node, operands);
+    case Op::kAttention: return attention(node, operands);
+    default: return as_evaluated(node, operands);
+  }
+}
+
 std::vector<View> Walker::results_of(const Node& node, Operands operands) {
   switch (node.kind()) {
     case OpKind::kSource: {
@@ -68,12 +86,11 @@ std::vector<View> Walker::results_of(const Node& node, Operands operands) {
     case OpKind::kNormalisation: return normalisation(node, operands);
     case OpKind::kContraction: return {matmul(node, operands)};
     case OpKind::kMovement: return {movement(node, operands)};
-    case OpKind::kComposite:
-      return {node.op() == Op::kRope ? rope(node, operands) : attention(node, operands)};
+    case OpKind::kComposite: return {composite(node, operands)};
     case OpKind::kState: {
       View cache =
           writes_in_place(node, operands[0]) ? operands[0] : View::of(operands[0].tensor(node.type()).copy());
-      write_cache(node, operands[1], operands[2], cache);
+      write_cache(node, operands, cache);
       return {cache};
     }
     case OpKind::kRegion: return region(node, operands);

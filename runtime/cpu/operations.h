@@ -19,8 +19,9 @@ View rope(const Node& node, Operands operands);
 View movement(const Node& node, Operands operands);
 View source(const Node& node);  ///< constant, iota, rope_table
 
-/// Writes new rows into `cache` itself: its storage must be writable.
-void write_cache(const Node& node, const View& fresh, const View& position, View& cache);
+/// Writes a cache_write's new rows into `cache` itself: its storage must be writable. Nothing is written where a
+/// position or a page is wrong.
+void write_cache(const Node& node, Operands operands, View& cache);
 
 /// Operand `flag` of a node where its attribute of that name is true, else null.
 const View* optional(const Node& node, Operands operands, llvm::StringRef flag);

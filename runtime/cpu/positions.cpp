@@ -1,4 +1,5 @@
 // positions.cpp: ops that know where a token stands: rope and the cache's write.
+#include <algorithm>
 #include <cmath>
 
 #include "ir/diagnostics.h"
@@ -73,22 +74,66 @@ View rope(const Node& node, Operands operands) {
   return View::of(std::move(result));
 }
 
-void write_cache(const Node& node, const View& fresh, const View& position, View& cache) {
-  int64_t capacity = cache.extents[2], tokens = fresh.extents[2];
-  std::vector<int64_t> positions = integers_of(position);
-  for (int64_t at : positions)
+namespace {
+
+/// Runs of new tokens that lie side by side in the cache: one for each batch row, or for each page that it touches.
+struct CacheRun {
+  int64_t row, token, count;  ///< tokens `token` .. of batch row `row` of the new values
+  int64_t block, place;       ///< go to token `place` of the cache's batch row or of the pool's page `block`
+};
+
+std::vector<CacheRun> paged_runs(const Node& node, const View& pages, const CacheRun& whole,
+                                 int64_t page_size, int64_t pool) {
+  std::vector<int64_t> table = integers_of(pages);
+  std::vector<CacheRun> runs;
+  for (int64_t done = 0; done < whole.count;) {
+    const int64_t at = whole.place + done, page = table[whole.row * pages.extents[1] + at / page_size];
+    if (page < 0 || page >= pool)
+      throw Error("cache: row " + std::to_string(whole.row) + " names page " + std::to_string(page) +
+                      " of a pool of " + std::to_string(pool),
+                  node.location);
+    const int64_t count = std::min(whole.count - done, page_size - at % page_size);
+    runs.push_back({whole.row, done, count, page, at % page_size});
+    done += count;
+  }
+  return runs;
+}
+
+std::vector<CacheRun> cache_runs(const Node& node, Operands operands, const View& cache) {
+  const bool paged = node.attributes.flag("pages");
+  const int64_t tokens = operands[1].extents[2];
+  const int64_t capacity = cache.extents[2] * (paged ? operands[3].extents[1] : 1);
+  std::vector<int64_t> positions = integers_of(operands[2]);
+  std::vector<CacheRun> runs;
+  for (int64_t b = 0; b < operands[1].extents[0]; ++b) {
+    const int64_t at = positions[positions.size() > 1 ? b : 0];
     if (at < 0 || at > capacity - tokens)
       throw Error("cache: " + std::to_string(tokens) + " tokens at position " + std::to_string(at) +
                       " do not fit the capacity of " + std::to_string(capacity),
                   node.location);
-  int64_t size = size_of(cache.dtype());
+    const CacheRun whole{b, 0, tokens, b, at};
+    if (!paged) {
+      runs.push_back(whole);
+      continue;
+    }
+    for (const CacheRun& run : paged_runs(node, operands[3], whole, cache.extents[2], cache.extents[0]))
+      runs.push_back(run);
+  }
+  return runs;
+}
+
+}  // namespace
+
+void write_cache(const Node& node, Operands operands, View& cache) {
+  const View& fresh = operands[1];
+  const int64_t size = size_of(cache.dtype());
   std::byte* out = cache.storage.mutable_data() + cache.offset * size;
-  for (int64_t b = 0; b < cache.extents[0]; ++b) {
-    int64_t at = positions[positions.size() > 1 ? b : 0];
+  for (const CacheRun& run : cache_runs(node, operands, cache)) {
     View rows = fresh;
     rows.extents[0] = 1;
-    rows.offset += b * fresh.strides[0];
-    copy_to(rows, out + (b * cache.strides[0] + at * cache.strides[2]) * size, cache.strides);
+    rows.extents[2] = run.count;
+    rows.offset += run.row * fresh.strides[0] + run.token * fresh.strides[2];
+    copy_to(rows, out + (run.block * cache.strides[0] + run.place * cache.strides[2]) * size, cache.strides);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "ir/builder.h"
 #include "ir/diagnostics.h"
+#include "ir/philox.h"
 #include "ir/verify.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -34,6 +35,10 @@ HostTensor f32(Shape shape, const Numbers& values) { return tensor(DType::kF32, 
 HostTensor f32(const Numbers& values) { return f32({static_cast<int64_t>(values.size())}, values); }
 HostTensor i32(Shape shape, const Numbers& values) { return tensor(DType::kI32, std::move(shape), values); }
 HostTensor i32(const Numbers& values) { return i32({static_cast<int64_t>(values.size())}, values); }
+HostTensor i8(Shape shape, const Numbers& values) { return tensor(DType::kI8, std::move(shape), values); }
+HostTensor i64(const Numbers& values) {
+  return tensor(DType::kI64, {static_cast<int64_t>(values.size())}, values);
+}
 HostTensor truth(const Numbers& values) {
   return tensor(DType::kBool, {static_cast<int64_t>(values.size())}, values);
 }
@@ -267,6 +272,17 @@ std::vector<Case> composite_cases() {
       {Op::kRope, {f32({1, 1, 2, 2}, {1, 0, 1, 0}), i32({1, 2}, {2, 0})}, {}, {{c, s, 1, 0}}},
       {Op::kCacheWrite, {cache, fresh, i32({}, {1})}, {}, {{1, 8, 9}}},
       {Op::kCacheWrite, {cache, fresh, i32({0})}, {}, {{8, 9, 3}}},
+      // Of 4-bit integers the low one comes first: 0xF1 is 1, -1 and 0x87 is 7, -8.
+      {Op::kDequantise, {i8({2}, {3, -4}), f32({0.5, 2})}, {{"group", int64_t{1}}}, {{1.5, -8}}},
+      {Op::kDequantise,
+       {tensor(DType::kU8, {2}, {0xF1, 0x87}), f32({0.5, 2})},
+       {{"group", int64_t{2}}},
+       {{0.5, -0.5, 14, -16}}},
+      {Op::kExperts,
+       {f32({1, 1}, {2}), f32({1, 2}, {0.5, 3}), i32({1, 2}, {1, 0}), f32({2, 1, 1}, {1, 0}),
+        f32({2, 1, 1}, {5, 7}), f32({2, 1, 1}, {10, 1})},
+       {},
+       {{3 * 10 * (2 / (1 + std::exp(-2.0)) * 10)}}},
   };
 }
 
@@ -353,7 +369,7 @@ TEST_CASE("each op of the table has a case, or is what the caller gives") {
     Op op = static_cast<Op>(i);
     CAPTURE(name_of(op).str());
     bool given = op == Op::kInput || op == Op::kWeight || op == Op::kState || op == Op::kParameter;
-    bool own_test = op == Op::kFused;
+    bool own_test = op == Op::kFused || op == Op::kSample;
     CHECK((given || own_test || llvm::any_of(cases, [op](const Case& c) { return c.op == op; })));
   }
 }
@@ -419,6 +435,63 @@ TEST_CASE("what the data can cause is an error at the node's place") {
         "cache: 2 tokens at position 2 do not fit the capacity of 3");
   CHECK(message(Op::kCacheWrite, {cache, fresh, i32({-1})}, {}) ==
         "cache: 2 tokens at position -1 do not fit the capacity of 3");
+}
+
+TEST_CASE("a paged cache is written where its table says, across pages") {
+  HostTensor pool = f32({3, 1, 16, 1}, Numbers(48, 0)), fresh = f32({2, 1, 2, 1}, {1, 2, 3, 4});
+  HostTensor pages = i32({2, 2}, {2, 0, 1, 1}), positions = i32({2}, {15, 3});
+  Graph graph;
+  Builder builder(graph);
+  llvm::SmallVector<Value*, 4> operands;
+  for (const HostTensor* t : {&pool, &fresh, &positions, &pages})
+    operands.push_back(builder.source(Op::kInput, "i", t->type));
+  Node* write = builder.make_node(Op::kCacheWrite, operands, {{"pages", true}});
+  HostTensor after = evaluate_node(*write, {&pool, &fresh, &positions, &pages}, Rounding::kNone)[0];
+  Numbers expected(48, 0);
+  expected[2 * 16 + 15] = 1, expected[0] = 2, expected[16 + 3] = 3, expected[16 + 4] = 4;
+  CHECK(after.reals == expected);
+  pages.integers[3] = 3;  // not reached by row 1
+  CHECK(evaluate_node(*write, {&pool, &fresh, &positions, &pages}, Rounding::kNone)[0].reals == expected);
+  pages.integers[0] = 3;
+  CHECK_THROWS_WITH_AS(evaluate_node(*write, {&pool, &fresh, &positions, &pages}, Rounding::kNone),
+                       "error: cache: row 0 names page 3 of a pool of 3\n", Error);
+}
+
+TEST_CASE("sample draws by likelihood, from the kept ones alone, the same for the same counter") {
+  HostTensor logits = f32({1, 4}, {std::log(1.0), std::log(4.0), std::log(2.0), std::log(1.0)});
+  auto counts = [&](double temperature, double top_p, int64_t top_k) {
+    HostTensor settings = f32({temperature, top_p}), limits = i64({static_cast<double>(top_k), 7}),
+               at = i32({}, {0});
+    Graph graph;
+    Builder builder(graph);
+    llvm::SmallVector<Value*, 4> operands;
+    for (const HostTensor* t : {&logits, &at, &settings, &limits})
+      operands.push_back(builder.source(Op::kInput, "i", t->type));
+    Node* draw = builder.make_node(Op::kSample, operands);
+    std::vector<int> result(4, 0);
+    for (at.integers[0] = 0; at.integers[0] < 4000; ++at.integers[0])
+      ++result[evaluate_node(*draw, {&logits, &at, &settings, &limits}, Rounding::kNone)[0].integers[0]];
+    return result;
+  };
+  std::vector<int> all = counts(1, 1, 0);
+  CHECK(all == counts(1, 1, 0));
+  const double expected[] = {500, 2000, 1000, 500};
+  for (int i = 0; i < 4; ++i) CHECK(std::abs(all[i] - expected[i]) < 120);
+  CHECK(counts(1, 1, 1)[1] == 4000);
+  std::vector<int> two = counts(1, 1, 2);  // 4 to 2
+  CHECK((two[0] == 0 && two[3] == 0 && std::abs(two[1] - 2667) < 120));
+  CHECK(counts(1, 0.5, 0)[1] == 4000);  // the likeliest alone holds half
+  std::vector<int> most = counts(1, 0.6, 0);
+  CHECK((most[0] == 0 && most[3] == 0 && most[2] > 0));
+  std::vector<int> three = counts(1, 1, 3);  // of equal ones the first
+  CHECK((three[0] > 0 && three[3] == 0));
+  std::vector<int> sharp = counts(0.5, 1, 0);  // squares: 1 16 4 1 of 22
+  CHECK(std::abs(sharp[1] - 2909) < 120);
+}
+
+TEST_CASE("philox gives the published words") {
+  // Random123's known answers for philox4x32-10: counter and key of zeros, and of ones.
+  CHECK(philox(0, 0, 0) == 0x6627e8d5u);
 }
 
 TEST_CASE("a product whose extents exceed the blocks equals the sum of its terms") {

@@ -26,12 +26,14 @@ q = { shape = [1, 4, "T", "D"] }
 k = { shape = [1, 2, "T", "D"] }
 s = { shape = [1, "T", 32] }
 p = { shape = [], dtype = "i32" }
+t2 = { shape = [1, 3], dtype = "i32" }
 [weights]
 w = { shape = [16, "D"] }
 b = { shape = [16] }
 g = { shape = ["D"] }
 f = { shape = [4] }
 a4 = { shape = [4] }
+e3 = { shape = [3, 5, "D"] }
 )" + tables + "[graph]\nbody = [\n" +
                      body + "]\noutputs = " + outputs + "\n";
   return Model::parse(std::make_shared<SourceFile>(SourceFile{"m.toml", text}));
