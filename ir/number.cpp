@@ -8,7 +8,8 @@
 namespace tenon {
 namespace {
 
-constexpr double kExact = 4611686018427387904.0;  // 2^62, Dim's own bound
+constexpr int64_t kMaxExtent = int64_t{1} << 62;  // Dim's own bound
+constexpr auto kExact = static_cast<double>(kMaxExtent);
 
 std::optional<Dim> integer_power(int64_t base, int64_t exponent) {
   int64_t result = 1;
@@ -26,6 +27,10 @@ std::optional<Dim> integer_combine(llvm::StringRef op, const Dim& a, const Dim& 
   if (op == "-") return a - b;
   if (op == "*") return a * b;
   return floor_div(a, b);
+}
+
+[[noreturn]] void too_large(const Location& location) {
+  throw Error("this extent is too large: more than 2^62", location);
 }
 
 }  // namespace
@@ -54,7 +59,9 @@ Number negate(const Number& a) {
 
 Dim evaluate_shape(const Expression& expression, const DimLookup& dims) {
   switch (expression.kind) {
-    case Expression::Kind::kInteger: return expression.integer;
+    case Expression::Kind::kInteger:
+      if (expression.integer > kMaxExtent) too_large(expression.location);
+      return expression.integer;
     case Expression::Kind::kName:
       if (auto dim = dims(expression.text)) return *dim;
       throw Error("unknown dim '" + expression.text + "'", expression.location);
@@ -65,7 +72,7 @@ Dim evaluate_shape(const Expression& expression, const DimLookup& dims) {
       Dim a = evaluate_shape(expression.operands[0], dims), b = evaluate_shape(expression.operands[1], dims);
       if (expression.text == "//" && b.extent() == 0) throw Error("division by zero", expression.location);
       Number result = combine(expression.text, Number::of(a), Number::of(b));
-      if (!result.integer) throw Error("this extent is too large: more than 2^62", expression.location);
+      if (!result.integer) too_large(expression.location);
       return *result.integer;
     }
     default: break;

@@ -10,6 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr int64_t kMaxExtent = int64_t{1} << 62;
+constexpr size_t kMaxSymbol = 1024;  // joining a value to itself doubles its symbol, again and again
 
 const std::string* intern(llvm::StringRef text) {
   static std::mutex mutex;
@@ -20,6 +21,13 @@ const std::string* intern(llvm::StringRef text) {
 }
 
 [[noreturn]] void too_large(const std::string& what) { throw Error(what + " is too large: more than 2^62"); }
+
+Dim computed(int64_t extent, const std::string& symbol) {
+  if (symbol.size() > kMaxSymbol)
+    throw Error("this extent takes more than " + std::to_string(kMaxSymbol) +
+                " characters to write: " + symbol.substr(0, 40) + "..");
+  return {extent, symbol};
+}
 
 std::string parenthesised(const Dim& d) {
   std::string text = d.text();
@@ -38,7 +46,7 @@ Dim operator+(const Dim& a, const Dim& b) {
   if (!a.dynamic() && !b.dynamic()) return value;
   if (!b.dynamic() && b.extent() == 0) return a;
   if (!a.dynamic() && a.extent() == 0) return b;
-  return {value, a.text() + "+" + b.text()};
+  return computed(value, a.text() + "+" + b.text());
 }
 
 Dim operator-(const Dim& a, const Dim& b) {
@@ -46,7 +54,7 @@ Dim operator-(const Dim& a, const Dim& b) {
   if (!a.dynamic() && !b.dynamic()) return value;
   if (!b.dynamic() && b.extent() == 0) return a;
   if (a.dynamic() && b.dynamic() && a.symbol() == b.symbol()) return 0;
-  return {value, a.text() + "-" + parenthesised(b)};
+  return computed(value, a.text() + "-" + parenthesised(b));
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
@@ -59,7 +67,7 @@ Dim operator*(const Dim& a, const Dim& b) {
     if (fixed.extent() == 0) return 0;
     if (fixed.extent() == 1) return other;
   }
-  return {value, parenthesised(a) + "*" + parenthesised(b)};
+  return computed(value, parenthesised(a) + "*" + parenthesised(b));
 }
 
 Dim floor_div(const Dim& a, const Dim& b) {
@@ -68,7 +76,7 @@ Dim floor_div(const Dim& a, const Dim& b) {
   if ((!a.dynamic() && !b.dynamic()) || (a.dynamic() && b.dynamic() && a.symbol() == b.symbol()))
     return quotient;
   if (!b.dynamic() && b.extent() == 1) return a;
-  return {quotient, parenthesised(a) + "//" + parenthesised(b)};
+  return computed(quotient, parenthesised(a) + "//" + parenthesised(b));
 }
 
 int64_t element_count(llvm::ArrayRef<Dim> shape) {

@@ -35,7 +35,7 @@ class Dim {
 };
 
 /// Arithmetic of extents; the symbol of a dynamic result is the expression, neutral elements dropped.
-/// Overflow of 2^62 throws Error ("... is too large").
+/// Throws Error beyond 2^62 ("... is too large"), and for an expression of more than 1024 characters.
 Dim operator+(const Dim& a, const Dim& b);
 Dim operator-(const Dim& a, const Dim& b);
 Dim operator*(const Dim& a, const Dim& b);

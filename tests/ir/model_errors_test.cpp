@@ -355,7 +355,8 @@ TEST_CASE("blocks: calls that do not fit, and blocks that call themselves") {
 TEST_CASE("absurd models are refused at once and in few words") {
   std::string inputs = "[inputs]\nx = { shape = [2] }\n", graph = "[graph]\noutputs = ['y']\nbody = ['y = ";
   std::string block = "[block.b]\nargs = ['x']\nreturns = ['x']\nbody = [";
-  std::string chain, doubling;
+  std::string chain, doubling, joined;
+  for (int i = 0; i < 60; ++i) joined += "x = concat(x, x, axis=0)', '";
   for (int i = 0; i < 5000; ++i) {
     std::string next = std::to_string(i + 1),
                 head = "[block.b" + std::to_string(i) + "]\nargs = ['x']\nreturns = ['x']\nbody = ['x = b";
@@ -382,6 +383,13 @@ TEST_CASE("absurd models are refused at once and in few words") {
        "not TOML"},
       {kHead + std::string("[inputs]\nx = { shape = [2147483648, 2147483648, 8] }\n") + graph + "x']\n",
        "too large: more than 2^62"},
+      {kHead + std::string("[inputs]\nx = { shape = ['9223372036854775807'] }\n") + graph + "x']\n",
+       "too large: more than 2^62"},
+      {kHead +
+           std::string(
+               "[dims]\nT = '1..4'\n[inputs]\nx = { shape = ['T'] }\n[graph]\noutputs = ['x']\nbody = ['") +
+           joined + "']\n",
+       "takes more than 1024 characters to write: T+T+T+"},
       {kHead + std::string("[dims]\nN = -1\n") + inputs + graph + "x']\n", "a dim is not negative"},
       {"tenon = 1\n" + many("a.", 100000) + "b = 1\n", "a key of more than 16 parts"},
       {"tenon = 1\n[" + many("a.", 100000) + "b]\n", "a key of more than 16 parts"},
