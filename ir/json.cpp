@@ -256,6 +256,10 @@ void Writer::number(double held) {
     out_ << "null";
     return;
   }
+  if (held == 0 && std::signbit(held)) {  // -0 would be read as an integer, which has no such zero
+    out_ << "-0.0";
+    return;
+  }
   char digits[32];  // the shortest text that reads back as the same double takes 24
   out_ << llvm::StringRef(digits, std::to_chars(digits, std::end(digits), held).ptr - digits);
 }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "ir/diagnostics.h"
@@ -122,9 +123,11 @@ TEST_CASE("what is written is read back") {
     out.array([&] {
       out.value(1.0 / 3);
       out.value("\t\x7F caf\xC3\xA9");
+      out.value(-0.0);
     });
   });
   json::Value value = json::parse(text);
   CHECK((*value.array())[0].number() == 1.0 / 3);
   CHECK(*(*value.array())[1].string() == "\t\x7F caf\xC3\xA9");
+  CHECK(std::signbit(*(*value.array())[2].number()));
 }
