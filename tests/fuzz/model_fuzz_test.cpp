@@ -8,9 +8,7 @@
 #include <random>
 #include <sstream>
 
-#include "ir/diagnostics.h"
-#include "ir/model.h"
-#include "ir/verify.h"
+#include "tests/fuzz/targets.h"
 
 using namespace tenon;
 
@@ -116,24 +114,6 @@ std::vector<std::string> seeds() {
   return result;
 }
 
-// "" or what went wrong.
-std::string run(const std::string& text, bool& read) {
-  read = false;
-  try {
-    Model model = Model::parse(std::make_shared<SourceFile>(SourceFile{"fuzz.toml", text}));
-    auto graph = model.build(model.bind({}, {}));
-    read = true;
-    return verify(*graph);
-  } catch (const Error& error) {
-    if (error.diagnostics().empty()) return "an error without a message";
-    for (const Diagnostic& diagnostic : error.diagnostics())
-      if (diagnostic.message.empty() ||
-          (!diagnostic.location.known() && diagnostic.message.find("more errors") == std::string::npos))
-        return "no place or no words: " + diagnostic.message;
-    return "";
-  }
-}
-
 }  // namespace
 
 TEST_CASE("mutated models are read or refused in words") {
@@ -147,7 +127,7 @@ TEST_CASE("mutated models are read or refused in words") {
     for (size_t i = 1 + mutator.below(4); i > 0; --i)
       mutator.mutate(text, models[mutator.below(models.size())]);
     bool read = false;
-    std::string problem = run(text, read);
+    std::string problem = fuzz::model(text, &read);
     accepted += read;
     CAPTURE(round);
     REQUIRE(problem == "");
