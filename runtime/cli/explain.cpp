@@ -2,6 +2,7 @@
 #include "codegen/explain.h"
 
 #include "codegen/plan_json.h"
+#include "codegen/size_classes.h"
 #include "ir/diagnostics.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/emulator_report.h"
@@ -15,46 +16,63 @@ struct Explain {
   ModelOptions options;
   std::string site, over;
 
-  /// "T=1..8192": the dim's powers of two between the bounds, and the bounds.
-  std::pair<std::string, std::vector<int64_t>> range() const {
+  struct Range {
+    std::string dim;
+    int64_t first = 0, last = 0;
+  };
+
+  /// "T=1..8192".
+  Range range() const {
     auto [name, bounds] = llvm::StringRef(over).split('=');
     auto [low, high] = bounds.split("..");
-    int64_t first = 0, last = 0;
-    if (name.empty() || low.getAsInteger(10, first) || high.getAsInteger(10, last) || first < 1 ||
-        last < first)
+    Range range{name.str()};
+    if (name.empty() || low.getAsInteger(10, range.first) || high.getAsInteger(10, range.last) ||
+        range.first < 1 || range.last < range.first)
       throw Error("--over takes NAME=FIRST..LAST with 1 <= FIRST <= LAST, not '" + over + "'");
-    std::vector<int64_t> values;
-    for (int64_t value = first; value < last; value *= 2) values.push_back(value);
-    values.push_back(last);
-    return {name.str(), values};
+    return range;
   }
 
   void explain_over() {
-    auto [name, values] = range();
-    std::vector<std::shared_ptr<Plan>> plans;
-    for (int64_t value : values) {
+    const Range wanted = range();
+    bool noted = false;
+    const std::vector<SizeClass> classes = size_classes(wanted.first, wanted.last, [&](int64_t extent) {
       ModelOptions one = options;
-      one.dims.push_back(name + "=" + std::to_string(value));
+      one.dims.push_back(wanted.dim + "=" + std::to_string(extent));
       BoundModel bound = BoundModel::read(one);
-      plans.push_back(bound.plan_to_show(one));
-      if (value == values.front()) print_notes(options, bound.notes);
-    }
-    if (!options.json.empty()) return write_text(options.json, json(name, plans));
-    std::string text;
-    for (size_t i = 0; i < plans.size(); ++i)
-      text += name + " = " + std::to_string(values[i]) + "\n" + kernel_table(*plans[i], site) + "\n";
-    write_text("-", text);
+      auto plan = bound.plan_to_show(one);
+      if (!noted) print_notes(options, bound.notes);
+      noted = true;
+      return plan;
+    });
+    if (!options.json.empty())
+      write_text(options.json, json(wanted.dim, classes));
+    else
+      write_text("-", tell_size_classes(wanted.dim, classes, site));
   }
 
-  static std::string json(const std::string& name, llvm::ArrayRef<std::shared_ptr<Plan>> plans) {
+  static std::string json(const std::string& dim, llvm::ArrayRef<SizeClass> classes) {
     std::string text;
     llvm::raw_string_ostream stream(text);
     tenon::json::Writer out(stream, 2);
     out.object([&] {
       out.attribute("tenon", 1);
-      out.attribute("over", name);
-      out.attribute_array("plans", [&] {
-        for (const auto& plan : plans) out.object([&] { write_plan(out, *plan); });
+      out.attribute("over", dim);
+      out.attribute_array("classes", [&] {
+        for (size_t i = 0; i < classes.size(); ++i)
+          out.object([&] {
+            out.attribute("first", classes[i].first);
+            out.attribute("last", classes[i].last);
+            out.attribute_array("changes", [&] {
+              if (i > 0)
+                for (const Kernel* kernel : changed_kernels(*classes[i - 1].plan, *classes[i].plan))
+                  out.object([&] {
+                    out.attribute("site", kernel->site);
+                    out.attribute("kernel", kernel->emitted.name);
+                    out.attribute("why", kernel->why);
+                  });
+            });
+            out.attribute_object("plan", [&] { write_plan(out, *classes[i].plan); });
+          });
       });
     });
     return stream.str() + "\n";

@@ -78,14 +78,22 @@ TEST_CASE("--json prints one document; --outputs writes what it describes") {
   CHECK(*json::parse(text_of_file(folder.file("r.json")))["model"].string() == "ffn");
 }
 
-TEST_CASE("explain --over is one document with a plan for each value") {
+TEST_CASE("explain --over is one document with a plan for each class of sizes") {
   TemporaryFolder folder;
-  Outcome outcome = tenon(folder, "explain " + kFfn + "--over T=1..3 --json -");
+  Outcome outcome = tenon(folder, "explain " + kFfn + "--over T=1..4096 --policy fused --json -");
   CHECK(outcome.status == 0);
   json::Value document = json::parse(outcome.out);
   CHECK(*document["over"].string() == "T");
-  REQUIRE(document["plans"].array()->size() == 3);
-  for (int i = 0; i < 3; ++i) CHECK((*document["plans"].array())[i]["dims"]["T"].integer() == i + 1);
+  const auto& classes = *document["classes"].array();
+  REQUIRE(classes.size() > 1);
+  int64_t next = 1;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    CHECK(classes[i]["first"].integer() == next);
+    CHECK(classes[i]["plan"]["dims"]["T"].integer() == next);
+    CHECK(classes[i]["changes"].array()->empty() == (i == 0));
+    next = *classes[i]["last"].integer() + 1;
+  }
+  CHECK(next == 4097);
 }
 
 TEST_CASE("means of nothing and of NaN are said as such") {
