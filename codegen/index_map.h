@@ -32,7 +32,7 @@ struct Variable {
     kGathered,   ///< step's value as an index into `extent` elements: from the end where negative, clamped
     kLastWrite,  ///< the largest j with ids[j] == argument (in `divisor` elements), step being the load of
                  ///< ids[0]; -1: none
-    kPosition,   ///< step's value, 0 where negative
+    kLoaded,     ///< step's value as it is: conditions keep it inside `extent`
   };
   Dim extent;
   Origin origin = kAxis;

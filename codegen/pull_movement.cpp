@@ -152,22 +152,45 @@ int Puller::scatter(const Node& node, const Index& index) {
               .conditions = {written}});
 }
 
+Affine Puller::loaded(const Value* value, const Index& index, Dim extent) {
+  const bool outer = for_index;
+  for_index = true;
+  const int step = pull(value, index);
+  for_index = outer;
+  return Affine::variable(run_time_index(Variable::kLoaded, step, extent));
+}
+
+Index Puller::place_in_pool(const Node& write, const Index& place, std::vector<Condition>& inside) {
+  const Value* pages = write.operand(3);
+  const Dim pool = write.type().shape[0], page = write.type().shape[2], count = pages->type().shape[1];
+  const auto part = [&](Variable::Origin origin, Dim extent) {
+    Variable variable{.extent = extent, .origin = origin, .argument = place[2], .divisor = page};
+    for (const auto& term : place[2].terms) variable.reads.push_back(term.first);
+    return Affine::variable(space.add_variable(std::move(variable)));
+  };
+  guards.push_back(inside.back());  // the table holds nothing for what lies beyond it
+  const Affine number = loaded(pages, {place[0], part(Variable::kQuotient, count)}, pool);
+  guards.pop_back();
+  inside.push_back({number, 0, pool.extent()});
+  return {number, place[1], part(Variable::kRemainder, page), place[3]};
+}
+
 void Puller::store_cache(const Node& node, int output, const Index& index) {
   const Value *cache = node.operand(0), *rows = node.operand(1), *position = node.operand(2);
+  const bool paged = node.attributes.flag("pages");
   if (cache->node()->op() != Op::kParameter || cache->users().size() != 1)
     throw Refusal{"the written cache is read in the same region"};
   PullStore store;
   store.target = cache;
   store.output = output;
   store.step = pull(rows, index);
-  for_index = true;
-  const int at = pull(position, position->type().rank() ? Index{index[0]} : Index{});
-  for_index = false;
-  const Dim capacity = cache->type().shape[2];
+  Dim capacity = cache->type().shape[2];
+  if (paged) capacity = capacity * node.operand(3)->type().shape[1];
   Index place = index;
-  place[2].add(Affine::variable(run_time_index(Variable::kPosition, at, capacity)));
+  place[2].add(loaded(position, position->type().rank() ? Index{index[0]} : Index{}, capacity));
+  store.conditions.push_back({place[2], 0, capacity.extent()});
+  if (paged) place = place_in_pool(node, place, store.conditions);
   store.index = IndexSpace::offset(place, cache->type().shape);
-  store.conditions.push_back({place[2], INT64_MIN, capacity.extent()});
   program.stores.push_back(std::move(store));
 }
 

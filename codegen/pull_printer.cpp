@@ -52,7 +52,7 @@ std::string PullPrinter::definition(int v) {
     case Variable::kGathered:
       return "wrap_index<Index>(" + one_lane(variable.step) + ", " + parameters_.number(variable.extent) +
              ")";
-    case Variable::kPosition: return "maximum(cast<Index>(" + one_lane(variable.step) + "), Index(0))";
+    case Variable::kLoaded: return "cast<Index>(" + one_lane(variable.step) + ")";
     case Variable::kLastWrite: break;
   }
   return "last_write<Index>(" + pointer(at(variable.step).value) + ", " +

@@ -52,7 +52,11 @@ struct Puller {
   /// The last write to this place, if there is one, else x.
   int scatter(const Node& node, const Index& index);
 
-  /// A cache write: its new rows, stored at the position.
+  /// A variable that is element `index` of the integers `value`, to be kept in [0, extent) by conditions.
+  Affine loaded(const Value* value, const Index& index, Dim extent);
+  /// The place in the pool of token `place` of the row's cache; `inside` receives what keeps it there.
+  Index place_in_pool(const Node& write, const Index& place, std::vector<Condition>& inside);
+  /// A cache write: its new rows, stored at the position, those that the cache or the pool has a place for.
   void store_cache(const Node& node, int output, const Index& index);
   void store_output(int output, const Index& first, llvm::ArrayRef<Dim> first_shape);
 };

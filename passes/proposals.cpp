@@ -34,7 +34,9 @@ struct Tail {
                node.attributes.integer("step", 1) == 1;
       case Op::kRope: return holds(node.operand(0)) && !holds(node.operand(1));
       case Op::kCacheWrite:
-        return holds(node.operand(1)) && !holds(node.operand(0)) && !holds(node.operand(2));
+        return llvm::all_of(node.operands(), [&](const Value* operand) {
+          return holds(operand) == (operand == node.operand(1));
+        });
       default: return is_elementwise(node.op()) && fits_elementwise(node);
     }
   }

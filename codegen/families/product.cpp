@@ -237,6 +237,9 @@ class ProductReader {
     if (cache->node()->op() != Op::kParameter || is_leaf(p_, fresh) || !node.result()->users().empty())
       return in_the_way(node, "does not end its chain");
     if (!is_leaf(p_, position) || !operand_view(position)) return in_the_way(node, "has a computed position");
+    if (const Value* pages = optional_operand(node, "pages");
+        pages && (!is_leaf(p_, pages) || !operand_view(pages)))
+      return in_the_way(node, "has a computed table of pages");
     const TailValue from = p_.values.find(fresh)->second;
     p_.values[node.result()] = from;
     return "";

@@ -246,28 +246,57 @@ void TailPrinter::store(int output, Code& code) {
   print_store(parameters_.result(output), element, terms, "", 0, code);
 }
 
-void TailPrinter::store_cache(int output, const Node& node, Code& code) {
-  const Value *fresh = node.operand(1), *position = node.operand(2);
-  need(fresh, code);
-  const DigitMap& map = problem_.values.find(fresh)->second.map;  // [B, H, T, d] into [B, H, C, d]
-  const Shape& cache = node.type().shape;
-  const std::vector<Extent> strides = row_major(cache);
+std::string TailPrinter::print_slot(const Node& write, const DigitMap& map, Code& code) {
+  const Value* position = write.operand(2);
+  const Shape& of_rows = position->type().shape;
   const OperandView view = *operand_view(position);
   const Extent one = 1;
   const std::string row =
-      position->type().shape.empty()
-          ? "0"
-          : code.scope.address(address_of({map[0]}, position->type().shape, view.strides), view.offset);
-  const std::string token = code.scope.address(address_of({map[2]}, {fresh->type().shape[2]}, one));
+      of_rows.empty() ? "0" : code.scope.address(address_of({map[0]}, of_rows, view.strides), view.offset);
+  const std::string token =
+      code.scope.address(address_of({map[2]}, {write.operand(1)->type().shape[2]}, one));
   const std::string slot = names_.fresh("slot");
   text_.line("const i64 " + slot + " = " + parameters_.pointer(view.base) + "[" + (row.empty() ? "0" : row) +
              "]" + (token.empty() ? "" : " + " + token) + ";");
-  const std::vector<AddressTerm> terms = address_of(
-      {map[0], map[1], map[3]}, {fresh->type().shape[0], fresh->type().shape[1], fresh->type().shape[3]},
-      {strides[0], strides[1], strides[3]});
-  text_.open("if (" + slot + " >= 0 && " + slot + " < " + parameters_.dim(cache[2]) + ")");
+  return slot;
+}
+
+std::string TailPrinter::print_page(const Node& write, const std::string& slot, const DigitMap& map,
+                                    Code& code) {
+  const Value* pages = write.operand(3);
+  const OperandView table = *operand_view(pages);
+  const std::string row =
+      code.scope.address(address_of({map[0]}, {pages->type().shape[0]}, {table.strides[0]}), table.offset);
+  const std::string stride = table.strides[1].value() == 1 ? "" : " * " + parameters_.text(table.strides[1]);
+  const std::string page = names_.fresh("page");
+  text_.line("const i64 " + page + " = " + parameters_.pointer(table.base) + "[" +
+             (row.empty() ? "" : row + " + ") + slot + " / " + parameters_.dim(write.type().shape[2]) +
+             stride + "];");
+  return page;
+}
+
+void TailPrinter::store_cache(int output, const Node& node, Code& code) {
+  const Value *fresh = node.operand(1), *pages = optional_operand(node, "pages");
+  need(fresh, code);
+  const DigitMap& map = problem_.values.find(fresh)->second.map;  // [B, H, T, d] into [B or P, H, C, d]
+  const Shape &cache = node.type().shape, &rows = fresh->type().shape;
+  const std::vector<Extent> strides = row_major(cache);
+  const auto open_if_inside = [&](const std::string& index, const Dim& extent) {
+    text_.open("if (" + index + " >= 0 && " + index + " < " + parameters_.dim(extent) + ")");
+  };
+  const std::string slot = print_slot(node, map, code);
+  open_if_inside(slot, pages ? cache[2] * pages->type().shape[1] : cache[2]);
+  std::string place = slot;
+  if (pages) {
+    const std::string page = print_page(node, slot, map, code);
+    open_if_inside(page, cache[0]);
+    place = page + " * " + parameters_.text(strides[0]) + " + " + slot + " % " + parameters_.dim(cache[2]);
+  }
+  const std::vector<AddressTerm> terms = address_of({map[0], map[1], map[3]}, {rows[0], rows[1], rows[3]},
+                                                    {pages ? Extent(0) : strides[0], strides[1], strides[3]});
   print_store(parameters_.result(output), code.printer(fresh), terms,
-              slot + " * " + parameters_.text(strides[2]), strides[2].value(), code);
+              place + " * " + parameters_.text(strides[2]), strides[2].value(), code);
+  if (pages) text_.close();
   text_.close();
 }
 

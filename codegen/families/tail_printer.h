@@ -52,6 +52,10 @@ class TailPrinter {
   std::string frequency_text(const Node& rope, const std::string& element, int count);
   void store(int output, Code& code);
   void store_cache(int output, const Node& node, Code& code);
+  /// The token of its row's cache at which an element of new rows (index map `map`) goes, as a printed integer.
+  std::string print_slot(const Node& write, const DigitMap& map, Code& code);
+  /// The page of the pool that holds the slot, likewise.
+  std::string print_page(const Node& write, const std::string& slot, const DigitMap& map, Code& code);
   void print_store(const std::string& pointer, const std::string& value,
                    const std::vector<AddressTerm>& terms, const std::string& extra, int64_t extra_alignment,
                    Code& code);

@@ -30,7 +30,7 @@ struct Body {
     const Index c3 = chunk % 2 * 8;
     v.k = load<8>(k + c1 * v16_T + c2 * 16 + c3);
     const auto position_2 = widen(position[0]);
-    const Index i0 = maximum(cast<Index>(position_2), Index(0));
+    const Index i0 = cast<Index>(position_2);
     v.i0 = i0;
     return v;
   }
@@ -38,7 +38,7 @@ struct Body {
     const Index c1 = chunk / T_2;
     const Index c2 = chunk / 2 % T;
     const Index c3 = chunk % 2 * 8;
-    if (c2 + v.i0 < 12) store(cache + c1 * 192 + c2 * 16 + c3 + v.i0 * 16, v.k);
+    if (c2 + v.i0 >= 0 && c2 + v.i0 < 12) store(cache + c1 * 192 + c2 * 16 + c3 + v.i0 * 16, v.k);
   }
 };
 

@@ -39,6 +39,9 @@ struct Site {
 HostTensor draw(llvm::StringRef name, const Type& type) {
   HostTensor tensor = draw_normal(name, type);
   for (int64_t& x : tensor.integers) x = (x + 12) % 12;
+  if (name == "pages")  // of a pool of 12, each in one place of the table
+    for (size_t i = 0; i < tensor.integers.size(); ++i) tensor.integers[i] = static_cast<int64_t>(i * 5 % 12);
+  if (name == "straddling") tensor.integers = {13, 31};  // two rows whose tokens lie on two pages
   return tensor;
 }
 
@@ -201,13 +204,16 @@ TEST_CASE("two products and their gate are one kernel") {
 
 namespace {
 
-/// q | k | v of 4 and 2 heads of `d`, split into heads, q and k turned, k and v written to caches.
+/// q | k | v of 4 and 2 heads of `d`, split into heads, q and k turned, k and v written to caches; with `pages`, to
+/// pools of pages.
 Region qkv(Site& site, Dim tokens, int64_t d, const Attributes& rope, Shape position_shape, bool per_row,
-           DType type = kBf16) {
+           DType type = kBf16, Value* pages = nullptr) {
   const int64_t width = 64, heads = 4, kv = 2;
   Value* x = site.input("x", type, {2, tokens, width});
   Value* position = site.input("position", DType::kI32, position_shape);
-  Value* write_at = per_row ? site.input("write_at", DType::kI64, {2}) : position;
+  Value* write_at = pages     ? site.input("straddling", DType::kI32, {2})
+                    : per_row ? site.input("write_at", DType::kI64, {2})
+                              : position;
   const auto split = [&](const char* name, int64_t n) {
     Value* y = site.builder.matmul(x, site.weight(name, type, {n * d, width}), false, true);
     y = site.op(Op::kAdd, {y, site.weight((std::string("b") + name).c_str(), type, {n * d})});
@@ -221,6 +227,9 @@ Region qkv(Site& site, Dim tokens, int64_t d, const Attributes& rope, Shape posi
     return site.op(Op::kRope, operands, rope);
   };
   const auto cached = [&](const char* name, Value* y) {
+    if (pages)
+      return site.op(Op::kCacheWrite, {site.input(name, type, {12, Dim(kv), 16, Dim(d)}), y, write_at, pages},
+                     {{"pages", true}});
     return site.op(Op::kCacheWrite, {site.input(name, type, {2, Dim(kv), 24, Dim(d)}), y, write_at});
   };
   Value* q = turned(split("q", heads));
@@ -267,6 +276,16 @@ TEST_CASE(
   check(qkv(rows, 1, 64, {{"theta", 500.0}}, {2, 1}, true), "16x64");
   check(qkv(table, 9, 32, {{"frequencies", true}}, {2, 9}, true, DType::kF16), "32x64", 0x1p-9);
   check(qkv(exact, 5, 32, {{"theta", 500.0}}, {}, false, DType::kF32), "32x64", 1e-5);
+}
+
+TEST_CASE("new keys and values go to the pages that the table names, and nowhere else") {
+  Site site, wide;
+  Value* table = site.input("pages", DType::kI32, {2, 3});
+  check_golden("gemm_paged_qkv",
+               check(qkv(site, Dim(7, "T"), 32, {{"theta", 500.0}}, {}, false, kBf16, table), "32x64"));
+  // A table may be a part of a wider one.
+  Value* part = wide.builder.slice(wide.input("pages", DType::kI64, {2, 5}), 1, 1, 3);
+  check(qkv(wide, 2, 64, {{"theta", 500.0}}, {}, false, DType::kF32, part), "32x64", 1e-5);
 }
 
 TEST_CASE("what the family cannot do is refused with the op in the way") {

@@ -20,6 +20,9 @@ HostTensor draw_positions(llvm::StringRef name, const Type& type) {
   if (name == "index")
     for (size_t i = 0; i < tensor.integers.size(); ++i)
       tensor.integers[i] = static_cast<int64_t>(i * 5 % 7) - 3;
+  if (name == "pages")  // of a pool of 7, each in one place of the table
+    for (size_t i = 0; i < tensor.integers.size(); ++i) tensor.integers[i] = static_cast<int64_t>(i * 5 % 7);
+  if (name == "straddling") tensor.integers = {13, 31};  // two rows whose tokens lie on two pages
   return tensor;
 }
 
@@ -40,6 +43,22 @@ TEST_CASE("a cache takes its new rows in place, at one position or one for each 
     updated->set_name("k_cache");
     const std::string text = check(graph, updated);
     if (position.empty()) check_golden("movement_cache_write", text);
+  }
+}
+
+TEST_CASE("a pool takes new rows on the pages that the table names, across pages") {
+  for (bool turned : {false, true}) {
+    Graph graph;
+    Builder b(graph);
+    Value *pool = input(b, "pool", DType::kBF16, {Dim(7), Dim(3), Dim(16), Dim(16)}),
+          *rows = input(b, "k", DType::kBF16, {Dim(2), Dim(3), Dim(8, "T"), Dim(16)}),
+          *position = input(b, "straddling", DType::kI32, {Dim(2)}),
+          *pages = input(b, "pages", turned ? DType::kI64 : DType::kI32, {Dim(2), Dim(3)});
+    if (turned) rows = b.make(Op::kRope, {rows, b.reshape(position, {2, 1})}, {{"theta", 100.0}});
+    Value* updated = b.make(Op::kCacheWrite, {pool, rows, position, pages}, {{"pages", true}});
+    updated->set_name("k_pool");
+    const std::string text = check(graph, updated);
+    if (!turned) check_golden("movement_paged_write", text);
   }
 }
 
