@@ -273,6 +273,7 @@ void Lowering::finish() {
   MemoryPlan memory = plan_memory(lifetimes);
   for (size_t i = 0; i < buffers.size(); ++i) plan.buffers[buffers[i]].offset = memory.offsets[i];
   plan.arena_bytes = memory.bytes;
+  plan.arena_bytes_alive = memory.peak;
 }
 
 }  // namespace

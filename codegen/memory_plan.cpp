@@ -1,4 +1,4 @@
-// memory_plan.cpp: best fit in the order of time.
+// memory_plan.cpp: best fit in the order of time, or the largest first.
 #include "codegen/memory_plan.h"
 
 #include <algorithm>
@@ -48,9 +48,7 @@ struct Arena {
   }
 };
 
-}  // namespace
-
-MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
+MemoryPlan best_fit_in_time(const std::vector<Lifetime>& lifetimes) {
   MemoryPlan plan;
   plan.offsets.assign(lifetimes.size(), 0);
   std::vector<size_t> by_start(lifetimes.size());
@@ -58,19 +56,67 @@ MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
   std::stable_sort(by_start.begin(), by_start.end(),
                    [&](size_t a, size_t b) { return lifetimes[a].first < lifetimes[b].first; });
   Arena arena;
+  int64_t alive = 0;
   std::multimap<int, size_t> ends;  // last step → piece
   for (size_t i : by_start) {
     if (lifetimes[i].bytes == 0) continue;
     while (!ends.empty() && ends.begin()->first < lifetimes[i].first) {
       size_t over = ends.begin()->second;
+      alive -= aligned(lifetimes[over].bytes);
       arena.release(plan.offsets[over], aligned(lifetimes[over].bytes));
       ends.erase(ends.begin());
     }
     plan.offsets[i] = arena.take(aligned(lifetimes[i].bytes));
+    alive += aligned(lifetimes[i].bytes);
+    plan.peak = std::max(plan.peak, alive);
     ends.emplace(lifetimes[i].last, i);
   }
   plan.bytes = arena.end;
   return plan;
+}
+
+/// The lowest offset at which `bytes` fit between pieces that are `taken`: offset → end, in order of offsets.
+int64_t lowest_gap(const std::multimap<int64_t, int64_t>& taken, int64_t bytes) {
+  int64_t free = 0;
+  for (const auto& [offset, end] : taken) {
+    if (offset - free >= bytes) break;
+    free = std::max(free, end);
+  }
+  return free;
+}
+
+MemoryPlan largest_first(const std::vector<Lifetime>& lifetimes) {
+  MemoryPlan plan;
+  plan.offsets.assign(lifetimes.size(), 0);
+  std::vector<size_t> by_size(lifetimes.size()), placed;
+  std::iota(by_size.begin(), by_size.end(), 0);
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
+  for (size_t i : by_size) {
+    const Lifetime& piece = lifetimes[i];
+    if (piece.bytes == 0) continue;
+    std::multimap<int64_t, int64_t> taken;
+    for (size_t other : placed)
+      if (lifetimes[other].first <= piece.last && piece.first <= lifetimes[other].last)
+        taken.emplace(plan.offsets[other], plan.offsets[other] + aligned(lifetimes[other].bytes));
+    plan.offsets[i] = lowest_gap(taken, aligned(piece.bytes));
+    plan.bytes = std::max(plan.bytes, plan.offsets[i] + aligned(piece.bytes));
+    placed.push_back(i);
+  }
+  return plan;
+}
+
+constexpr size_t kMostForSearch = 4096;  // placing the largest first looks at every pair
+
+}  // namespace
+
+MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
+  MemoryPlan plan = best_fit_in_time(lifetimes);
+  if (plan.bytes == plan.peak || lifetimes.size() > kMostForSearch) return plan;
+  MemoryPlan other = largest_first(lifetimes);
+  if (other.bytes >= plan.bytes) return plan;
+  other.peak = plan.peak;
+  return other;
 }
 
 }  // namespace tenon

@@ -15,12 +15,15 @@ struct Lifetime {
 struct MemoryPlan {
   std::vector<int64_t> offsets;  ///< one for each lifetime, multiples of kArenaAlignment
   int64_t bytes = 0;             ///< of the whole arena
+  int64_t peak = 0;              ///< most bytes alive at one step, each piece rounded up: no arena is smaller
 };
 
 constexpr int64_t kArenaAlignment = 256;
 
-/// Offsets such that pieces whose lifetimes overlap do not overlap in memory. In the order of time, each
-/// piece takes the smallest gap that holds it (best fit), else the arena grows.
+/// Offsets such that pieces whose lifetimes overlap do not overlap in memory. In the order of time, each piece takes
+/// the smallest gap that holds it (best fit), else the arena grows. Where that leaves the arena above the peak, the
+/// pieces are placed largest first instead, each in the lowest gap that is free throughout its life (Pisarchyk and Lee
+/// 2020, "Efficient Memory Management for Deep Neural Net Inference", greedy by size), and the smaller arena is taken.
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes);
 
 }  // namespace tenon

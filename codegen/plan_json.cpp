@@ -137,6 +137,7 @@ void write_plan(Writer& out, const Plan& plan, llvm::ArrayRef<KernelReport> repo
   out.attribute_object("memory", [&] {
     out.attribute("weights", plan.weight_bytes);
     out.attribute("activations", plan.arena_bytes);
+    out.attribute("activations_alive", plan.arena_bytes_alive);
     out.attribute("activations_unplanned", plan.arena_bytes_unplanned);
     out.attribute("state", plan.state_bytes);
   });
