@@ -5,16 +5,9 @@
 #include "templates/gemm_tile.cuh"
 #include "templates/memory.cuh"
 #include "templates/ptx/load_l2.cuh"
-#include "templates/ptx/shared.cuh"
+#include "templates/split_sum.cuh"
 
 namespace tenon {
-
-// Scratch memory of split products: partial_floats() for each block, and one counter for each tile, zero
-// before and after.
-struct GemmWorkspace {
-  float* partials = nullptr;
-  int* tickets = nullptr;
-};
 
 // Sums over the rows of A: of x - pivot and of its square, the pivot being the row's first element (0 for
 // RowSums::squares), so that rows far from zero keep their variance.
@@ -60,28 +53,11 @@ TENON_DEVICE RowMoments* block_moments() {
   return reinterpret_cast<RowMoments*>(ptx::dynamic_shared() + kConfig.tile_bytes());
 }
 
-// Tells whether this block is the last of its tile to arrive. All threads must have written what the last
-// block reads.
-TENON_DEVICE bool is_last_slice(int* ticket, int slices) {
-  int* const shared_flag = reinterpret_cast<int*>(ptx::dynamic_shared());
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    *shared_flag = atomicAdd(ticket, 1) == slices - 1;
-    if (*shared_flag) *ticket = 0;  // ready for the next launch
-  }
-  __syncthreads();
-  const bool last = *shared_flag;
-  __syncthreads();
-  __threadfence();
-  return last;
-}
-
 // Adds up the kGroups x 4 sums that each thread holds, and the block's row moments, over the slices of its
 // tile, in the order of the slices. Returns false in all blocks but the last, which alone then holds the
 // results. The tiles' memory must be free.
 template <GemmConfig kConfig, int kGroups>
-TENON_DEVICE bool sum_slices(float (&sums)[kGroups][4], const GemmWorkspace& workspace) {
+TENON_DEVICE bool sum_slices(float (&sums)[kGroups][4], const SplitWorkspace& workspace) {
   constexpr int kThreads = kConfig.threads();
   constexpr int kRowStart = kGroups * 4 * kThreads;  // row moments follow the sums
   RowMoments* const moments = block_moments<kConfig>();

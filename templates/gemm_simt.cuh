@@ -33,7 +33,7 @@ TENON_DEVICE void load_simt(float (&lines)[kLines][4], const unsigned char* tile
 // dynamic shared memory, and with slices a workspace.
 template <GemmConfig kConfig, class A, class Epilogue>
 TENON_DEVICE void gemm_simt(const GemmShape& shape, const A& a, const Matrix<float> (&b)[kConfig.products],
-                            const Epilogue& epilogue, const GemmWorkspace& workspace = {}) {
+                            const Epilogue& epilogue, const SplitWorkspace& workspace = {}) {
   using Tiles = GemmTiles<kConfig, float>;
   constexpr int kM = kConfig.part_m, kN = kConfig.part_n, kDown = kConfig.block_m / kM,
                 kAcross = kConfig.block_n / kN;

@@ -146,7 +146,7 @@ requires(kConfig.row_sums == RowSums::none) struct Sm80RowSums<kConfig, T> {
 // dynamic shared memory, and with slices a workspace.
 template <GemmConfig kConfig, class A, class T, class Epilogue>
 TENON_DEVICE void gemm_sm80(const GemmShape& shape, const A& a, const Matrix<T> (&b)[kConfig.products],
-                            const Epilogue& epilogue, const GemmWorkspace& workspace = {}) {
+                            const Epilogue& epilogue, const SplitWorkspace& workspace = {}) {
   using Warp = Sm80Warp<kConfig, T>;
   using Tiles = typename Warp::Tiles;
   constexpr int kProducts = kConfig.products, kM = Warp::kFragmentsM, kN = Warp::kFragmentsN;

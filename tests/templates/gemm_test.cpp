@@ -3,49 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "templates/config.cuh"
 #include "tests/host_cuda/host_kernel.h"
-#include "tests/host_cuda/templates/ptx/convert.cuh"
+#include "tests/templates/drawn_tensor.h"
 
 using namespace tenon;
 using namespace tenon::host_cuda;
 
 namespace {
-
-float bf16_value(uint16_t bits) { return __builtin_bit_cast(float, uint32_t(bits) << 16); }
-uint16_t bf16_bits(float x) {
-  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
-  return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-// Values that a T holds exactly, as the buffer of T and as doubles.
-struct Tensor {
-  DeviceBuffer buffer;
-  std::vector<double> values;
-};
-
-Tensor draw(const std::string& type, size_t count, unsigned seed, double offset = 0) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  Tensor tensor{DeviceBuffer(count * (type == "float" ? 4 : 2), "drawn"), {}};
-  for (size_t i = 0; i < count; ++i) {
-    const uint16_t bits = bf16_bits(normal(random) + float(offset));
-    const float value = bf16_value(bits);
-    tensor.values.push_back(value);
-    if (type == "float") tensor.buffer.as<float>()[i] = value;
-    if (type == "bf16") tensor.buffer.as<uint16_t>()[i] = bits;
-    if (type == "f16") {  // bf16 values near 1 are f16 values too
-      const uint16_t half = ptx::f16_from_float(value);
-      tensor.buffer.as<uint16_t>()[i] = half;
-      tensor.values.back() = ptx::float_from_f16(half);
-    }
-  }
-  return tensor;
-}
 
 struct Problem {
   int m, n, k, batch = 1;
@@ -77,7 +45,7 @@ extern "C" __global__ void product(const T* a, i64 a_stride, i64 a_batch, const 
   const int z = gemm_batch<kConfig>(shape);
   )" + header +
       R"(<kConfig>(shape, Matrix<T>{a + z * a_batch, a_stride}, {Matrix<T>{b + z * b_batch, b_stride}},
-    Epilogue{c + i64(z) * m * n, n}, GemmWorkspace{partials, tickets});
+    Epilogue{c + i64(z) * m * n, n}, SplitWorkspace{partials, tickets});
 }
 })";
   return {type, config_text, config, compile_host_kernel(source, "product")};
@@ -119,12 +87,6 @@ void check_plain(const PlainKernel& plain, const Problem& p, unsigned seed = 1) 
         worst = error <= worst ? worst : error;  // keeps a NaN
       }
   CHECK(worst <= unit * (p.k < 8 ? 8 : p.k));
-}
-
-bool no_compiler() {
-  if (host_compiler_available()) return false;
-  MESSAGE("SKIPPED: no C++ compiler");
-  return true;
 }
 
 #define CONFIG(...) \
