@@ -13,7 +13,10 @@ class GemmFamily final : public EmittingFamily {
 
   std::string refuses(const Region& region, const Target&) const override {
     ProductProblem problem;
-    return analyse_product(region, problem);
+    if (std::string reason = analyse_product(region, problem); !reason.empty()) return reason;
+    return problem.moments && problem.dtype == DType::kF32
+               ? "moments of f32 rows are not taken from their tiles"
+               : "";
   }
 
   std::vector<Candidate> candidates(const Region& region, const Target& target,

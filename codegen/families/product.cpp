@@ -32,7 +32,8 @@ bool is_loadable(const Value* value) {
   return is_elementwise(node.op()) && llvm::all_of(node.operands(), is_loadable);
 }
 
-/// A matmul's extents along its operands' last two axes, and the batch before them.
+/// A matmul's extents along its operands' last two axes, and the batch before them. A vector is a row of A; a
+/// vector on the right is one too, and the matrix beside it then is B with its rows as lines along k.
 class ProductReader {
  public:
   ProductReader(const Region& region, ProductProblem& problem) : region_(region), p_(problem) {}
@@ -49,6 +50,8 @@ class ProductReader {
       if (other->operand(0) != first.operand(0) || other->type() != first.type() ||
           !(other->attributes == first.attributes) || other->operand(1)->type() != first.operand(1)->type())
         return "matmul: the two products differ in their left operand, extents or layout";
+    vector_on_right_ = first.operand(1)->type().rank() == 1 && first.operand(0)->type().rank() > 1;
+    if (vector_on_right_ && p_.products.size() > 1) return "matmul: two products with vectors on the right";
     if (std::string reason = read_extents(first); !reason.empty()) return reason;
     if (std::string reason = read_operands(); !reason.empty()) return reason;
     if (std::string reason = read_tail(); !reason.empty()) return reason;
@@ -57,18 +60,19 @@ class ProductReader {
 
  private:
   std::string read_extents(const Node& product) {
-    const Value *a = product.operand(0), *b = product.operand(1);
+    const Value *a = left(product), *b = right(product);
     p_.dtype = a->type().dtype;
     if (p_.dtype != DType::kF32 && p_.dtype != DType::kBF16 && p_.dtype != DType::kF16)
       return "matmul of " + name_of(p_.dtype).str() + ": products are of f32, bf16 and f16";
-    if (a->type().rank() < 2 || b->type().rank() < 2) return "matmul of a vector";
-    const Shape &result = product.type().shape, &left = a->type().shape;
-    p_.n = result.back();
-    p_.k = left[left.size() - (transpose_a() ? 2 : 1)];
-    const llvm::ArrayRef<Dim> leading(result.data(), result.size() - 2), b_shape(b->type().shape);
-    const bool shared_b = llvm::all_of(b_shape.drop_back(2), [](const Dim& d) { return d == 1; });
-    const bool all_rows = shared_b && !transpose_a() && (is_headed(a) || rows_are_even(*a));
-    p_.rows.assign(all_rows ? result.begin() : result.end() - 2, result.end() - 1);
+    const Shape &result = product.type().shape, &left_shape = a->type().shape, &right_shape = b->type().shape;
+    const bool has_rows = left_shape.size() > 1, has_columns = right_shape.size() > 1;
+    p_.n = has_columns ? result.back() : Dim(1);
+    p_.k = left_shape[left_shape.size() - (has_rows && transpose_a() ? 2 : 1)];
+    const llvm::ArrayRef<Dim> leading(result.data(), result.size() - has_rows - has_columns);
+    const bool shared_b = !has_columns || llvm::all_of(llvm::makeArrayRef(right_shape).drop_back(2),
+                                                       [](const Dim& d) { return d == 1; });
+    const bool all_rows = has_rows && shared_b && !transpose_a() && (is_headed(a) || rows_are_even(*a));
+    if (has_rows) p_.rows.assign(all_rows ? result.begin() : result.end() - 2, result.end() - 1);
     if (!all_rows) p_.batch.assign(leading.begin(), leading.end());
     p_.m = element_count_dim(p_.rows);
     for (const Dim& extent : {p_.m, p_.n, p_.k})
@@ -76,10 +80,15 @@ class ProductReader {
         return "matmul: an extent of " + extent.text() + " is beyond 32 bits";
     product_map_ = digits_of(Coordinate::kBatch, p_.batch);
     for (auto& axis : digits_of(Coordinate::kRow, p_.rows)) product_map_.push_back(axis);
-    product_map_.push_back(digits_of(Coordinate::kCol, p_.n)[0]);
+    if (has_columns) product_map_.push_back(digits_of(Coordinate::kCol, p_.n)[0]);
     return "";
   }
 
+  const Value* left(const Node& product) const { return product.operand(vector_on_right_ ? 1 : 0); }
+  const Value* right(const Node& product) const { return product.operand(vector_on_right_ ? 0 : 1); }
+  /// Whether k comes before the rows of A, and behind the columns of B.
+  bool k_first_in_a() const { return !vector_on_right_ && transpose_a(); }
+  bool k_last_in_b() const { return vector_on_right_ ? !transpose_a() : transpose_b(); }
   bool transpose_a() const { return p_.products[0]->attributes.flag("transpose_a"); }
   bool transpose_b() const { return p_.products[0]->attributes.flag("transpose_b"); }
   bool is_headed(const Value* a) const { return !operand_view(a).has_value(); }
@@ -99,18 +108,18 @@ class ProductReader {
 
   std::string read_operands() {
     const Node& product = *p_.products[0];
-    p_.a.value = product.operand(0);
+    p_.a.value = left(product);
     if (is_headed(p_.a.value)) {
       if (std::string reason = read_head(); !reason.empty()) return reason;
-    } else if (std::string reason = read_operand(p_.a, transpose_a() ? 1 : 0, p_.m); !reason.empty()) {
+    } else if (std::string reason = read_operand(p_.a, k_first_in_a() ? 1 : 0, p_.m); !reason.empty()) {
       return "matmul: its left operand " + reason;
     }
     for (const Node* each : p_.products) {
       ProductOperand b;
-      b.value = each->operand(1);
+      b.value = right(*each);
       if (!operand_view(b.value))
         return in_the_way(*b.value->node(), "computes the right operand of the product");
-      if (std::string reason = read_operand(b, transpose_b() ? 0 : 1, p_.n); !reason.empty())
+      if (std::string reason = read_operand(b, k_last_in_b() ? 0 : 1, p_.n); !reason.empty())
         return "matmul: its right operand " + reason;
       p_.b.push_back(std::move(b));
     }
@@ -123,8 +132,15 @@ class ProductReader {
     operand.view = *operand_view(operand.value);
     const Shape& shape = operand.value->type().shape;
     const std::vector<Extent>& strides = operand.view.strides;
-    const size_t rank = shape.size(), outer_axis = rank - (outer_back ? 1 : 2),
-                 k_axis = rank - (outer_back ? 2 : 1);
+    const size_t rank = shape.size();
+    if (rank == 1) {  // one line, or lines of one element
+      operand.along_k = p_.k == 1 || strides[0].value() == 1;
+      operand.line_stride = operand.along_k ? Extent(p_.k) : strides[0];
+      operand.batch_strides.assign(p_.batch.size(), Extent(0));
+      operand.copy_bytes = alignment_of(operand);
+      return "";
+    }
+    const size_t outer_axis = rank - (outer_back ? 1 : 2), k_axis = rank - (outer_back ? 2 : 1);
     size_t line_axis = outer_axis;  // the row coordinate's innermost axis of more than one element
     if (p_.batch.empty() && &operand == &p_.a)
       while (line_axis > 0 && shape[line_axis] == 1) --line_axis;
@@ -143,15 +159,19 @@ class ProductReader {
       const bool present = rank >= 2 + from_right && shape[rank - 2 - from_right] != 1;
       operand.batch_strides.push_back(present ? strides[rank - 2 - from_right] : Extent(0));
     }
-    int64_t alignment = operand.line_stride.value() | operand.view.offset.value() | 16;
-    for (const Extent& stride : operand.batch_strides) alignment |= stride.value();
-    const int64_t bytes = (alignment & -alignment) * size_of(p_.dtype);
-    operand.copy_bytes = static_cast<int>(std::min<int64_t>(bytes, 16));
+    operand.copy_bytes = alignment_of(operand);
     return "";
   }
 
+  int alignment_of(const ProductOperand& operand) const {
+    int64_t alignment = operand.line_stride.value() | operand.view.offset.value() | 16;
+    for (const Extent& stride : operand.batch_strides) alignment |= stride.value();
+    const int64_t bytes = (alignment & -alignment) * size_of(p_.dtype);
+    return static_cast<int>(std::min<int64_t>(bytes, 16));
+  }
+
   std::string read_head() {
-    if (transpose_a()) return in_the_way(*p_.a.value->node(), "computes a transposed left operand");
+    if (k_first_in_a()) return in_the_way(*p_.a.value->node(), "computes a transposed left operand");
     const auto visit = [&](const auto& self, const Value* value) -> std::string {
       const Node& node = *value->node();
       if (is_uniform(value) || operand_view(value) || llvm::is_contained(p_.head, &node)) return "";
@@ -193,8 +213,8 @@ class ProductReader {
 
   std::string read_moments(const Node& node) {
     const Value* x = node.operand(0);
-    if (p_.dtype == DType::kF32) return in_the_way(node, "of f32 rows is not taken from their tiles");
-    if (p_.moments || x != p_.a.value || p_.has_head() || !p_.batch.empty())
+    if (p_.moments || x != p_.a.value || p_.has_head() || !p_.batch.empty() || vector_on_right_ ||
+        product_map_.empty())
       return in_the_way(node, "is not of the left operand's own rows");
     if (normalise_axis(node.attributes.integer("axis"), x->type().rank(), node.location) !=
         x->type().rank() - 1)
@@ -337,6 +357,7 @@ class ProductReader {
   const Region& region_;
   ProductProblem& p_;
   DigitMap product_map_;
+  bool vector_on_right_ = false;
 };
 
 }  // namespace
