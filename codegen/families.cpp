@@ -3,6 +3,7 @@
 #include "codegen/families/cublaslt.h"
 #include "codegen/families/elementwise.h"
 #include "codegen/families/gemm.h"
+#include "codegen/families/gemv.h"
 #include "codegen/families/movement.h"
 #include "codegen/families/row.h"
 #include "codegen/families/view.h"
@@ -11,9 +12,9 @@
 namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
-  static const EmittingFamily* const all[] = {&view_family(),      &gemm_family(),        &cublaslt_family(),
-                                              &attention_family(), &elementwise_family(), &movement_family(),
-                                              &row_family()};
+  static const EmittingFamily* const all[] = {&view_family(),     &gemv_family(),      &gemm_family(),
+                                              &cublaslt_family(), &attention_family(), &elementwise_family(),
+                                              &movement_family(), &row_family()};
   return all;
 }
 

@@ -121,4 +121,47 @@ struct GemmConfig {
   constexpr bool operator==(const GemmConfig&) const = default;
 };
 
+// A product of few rows, C[m, n] = sum over k of A[m, k] B[k, n]: B streams from memory into registers, once.
+// A round is lanes x depth of k; the threads of a group share its columns and divide the rounds' k among
+// them. With tensor cores a warp is 8 groups of 4 lanes, which is how mma.sync holds its operands.
+struct GemvConfig {
+  int rows = 1;      // of C in a block; 8 or 16 with tensor cores
+  int columns = 4;   // of C that a thread has a part in: lines of B along k, or else the elements of a load
+  int groups = 1;    // of threads in a block, each with its own columns
+  int lanes = 128;   // threads of a group
+  int depth = 8;     // neighbouring k of a thread in a round
+  int rounds = 1;    // rounds whose loads are under way at once
+  int slices = 1;    // blocks that share the sum (split-K)
+  int products = 1;  // right operands: with 2, one A meets two B
+  int element_bytes = 2;  // of A and B
+  bool tensor_cores = false;
+  Contiguous a_contiguous = Contiguous::k;
+  Contiguous b_contiguous = Contiguous::k;
+  int a_copy = 16, b_copy = 16;  // bytes that every line's start is aligned to
+  bool exact_k = false;          // k is a multiple of lanes * depth, so nothing is guarded along it
+  bool exact_n = false;          // n is a multiple of `vector`, so no epilogue call is cut
+  int partner = 0;  // where not 0, the second half of a block's columns lies so many columns after the first:
+                    // both halves of what a rotary position turns
+  RowSums row_sums = RowSums::none;
+  int vector = 2;  // neighbouring columns of one row that an epilogue call handles
+
+  constexpr int threads() const { return lanes * groups; }
+  constexpr int block_n() const { return columns * groups; }
+  constexpr int round_k() const { return lanes * depth; }
+  // Loads of a thread and a round from one right operand.
+  constexpr int lines() const { return b_contiguous == Contiguous::k ? columns : depth; }
+  // Warps of a block that hold parts of the same sums.
+  constexpr int warps_k() const {
+    if (tensor_cores || b_contiguous == Contiguous::outer) return threads() / 32;
+    return lanes > 32 ? lanes / 32 : 1;
+  }
+  // Floats of one warp's sums: those of C, then two for each row of A.
+  constexpr int sum_floats() const { return products * rows * block_n(); }
+  constexpr int partial_floats() const { return sum_floats() + (row_sums == RowSums::none ? 0 : 2 * rows); }
+  constexpr int shared_bytes() const { return 4 * (warps_k() * partial_floats() + rows); }
+  constexpr int tiles(int m, int n) const { return (m + rows - 1) / rows * column_tiles(n); }
+  constexpr int column_tiles(int n) const { return (n + block_n() - 1) / block_n(); }
+  constexpr bool operator==(const GemvConfig&) const = default;
+};
+
 }  // namespace tenon

@@ -3,6 +3,7 @@
 
 namespace tenon::ptx {
 
+inline float load_l2(const float* p) { return *p; }
 inline void load_l2(float (&r)[4], const void* p) {
   if (reinterpret_cast<unsigned long>(p) % 16)
     tenon_host->fail("load_l2: an address is not aligned to 16 bytes");

@@ -1,0 +1,221 @@
+// gemv_configs.cpp: every sensible sharing of columns and k among the threads of a block.
+#include "codegen/families/gemv_configs.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "codegen/families/gemm_configs.h"
+
+namespace tenon {
+namespace {
+
+constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
+constexpr int kMostRegisters = 200;
+constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
+
+/// Distance of the columns that rotary positions mix where all of them agree; 0: none, or not all.
+int partner_of(const ProductProblem& problem) {
+  int partner = 0;
+  for (const Node* node : problem.tail) {
+    if (node->op() != Op::kRope || node->attributes.flag("interleaved")) continue;
+    const int64_t head_dim = node->type().shape.back().extent(),
+                  half = node->attributes.integer("rotary_dim", head_dim) / 2;
+    if (head_dim != 2 * half || (partner != 0 && partner != half)) return 0;
+    partner = static_cast<int>(half);
+  }
+  return problem.n.extent() % (2 * std::max(partner, 1)) == 0 ? partner : 0;
+}
+bool mixes_halves(const ProductProblem& problem) {
+  return llvm::any_of(problem.tail, [](const Node* node) {
+    return node->op() == Op::kRope && !node->attributes.flag("interleaved");
+  });
+}
+
+/// The largest power of two that divides `extent`, up to `most`.
+int power_in(int64_t extent, int most) {
+  while (most > 1 && extent % most != 0) most /= 2;
+  return most;
+}
+
+class Menu {
+ public:
+  Menu(const ProductProblem& problem, const Region& region, const Target& target)
+      : problem_(problem), region_(region), target_(target), partner_(partner_of(problem)) {
+    for (const Dim& extent : problem.batch) batch_ *= extent.extent();
+    for (const ProductOperand& b : problem.b) b_copy_ = std::min(b_copy_, b.copy_bytes);
+    along_k_ = problem.b[0].along_k;
+    element_ = static_cast<int>(size_of(problem.dtype));
+  }
+
+  std::vector<Candidate> candidates() {
+    const int rows = static_cast<int>(problem_.m.extent());
+    add_multiply_adds(rows <= 8 ? std::max(rows, 1) : (rows + 1) / 2);
+    if (problem_.dtype != DType::kF32) add_tensor_cores(rows <= 8 ? 8 : 16);
+    return std::move(best_);
+  }
+
+ private:
+  GemvConfig config(int rows) const {
+    GemvConfig c;
+    c.rows = rows;
+    c.products = static_cast<int>(problem_.products.size());
+    c.element_bytes = element_;
+    c.a_contiguous = problem_.a.along_k ? Contiguous::k : Contiguous::outer;
+    c.b_contiguous = along_k_ ? Contiguous::k : Contiguous::outer;
+    c.a_copy = problem_.a.copy_bytes;
+    c.b_copy = b_copy_;
+    const int width = b_copy_ / element_;
+    if (along_k_) {
+      c.depth = power_in(problem_.k.extent(), width);
+    } else {
+      c.columns = power_in(problem_.n.extent(), width);
+      c.depth = power_in(problem_.k.extent(), 8);
+    }
+    if (problem_.moments)
+      c.row_sums = problem_.moments->attributes.flag("rms") ? RowSums::squares : RowSums::moments;
+    return c;
+  }
+
+  void add_multiply_adds(int rows) {
+    GemvConfig c = config(rows);
+    if (along_k_) {
+      for (int columns : {1, 2, 4, 8}) {
+        c.columns = columns;
+        begin_kind();
+        for (int lanes : {4, 8, 16, 32, 64, 128, 256}) {
+          if (lanes > 4 && lanes / 2 * c.depth >= problem_.k.extent()) break;
+          c.lanes = lanes;
+          for (int groups = std::max(1, 128 / lanes); groups >= 1 && groups * lanes >= 32; groups /= 2) {
+            c.groups = groups;
+            try_slices(c);
+          }
+        }
+        end_kind();
+      }
+    } else {
+      begin_kind();
+      for (int groups : {1, 2, 4, 8, 16, 32})
+        for (int threads : {64, 128, 256}) {
+          c.groups = groups;
+          c.lanes = threads / groups;
+          try_slices(c);
+        }
+      end_kind();
+    }
+  }
+
+  void add_tensor_cores(int rows) {
+    GemvConfig c = config(rows);
+    c.tensor_cores = true;
+    c.groups = 8;
+    for (int columns : {2, 4, 8}) {
+      if (!along_k_ && columns != 8) continue;
+      if (along_k_) c.columns = columns;
+      begin_kind();
+      for (int warps : {1, 2, 4, 8}) {
+        c.lanes = 4 * warps;
+        try_slices(c);
+      }
+      end_kind();
+    }
+  }
+
+  void try_slices(GemvConfig c) {
+    const int64_t rounds = (problem_.k.extent() + c.round_k() - 1) / c.round_k();
+    c.exact_k = problem_.k.extent() % c.round_k() == 0;
+    c.partner = mixes_halves(problem_) ? partner_ : 0;
+    c.vector = power_in(c.partner > 0 ? c.block_n() / 2 : c.block_n(), std::min(problem_.vector, 2));
+    c.exact_n = problem_.n.extent() % c.vector == 0;
+    for (int slices : kSlices) {
+      if (slices > 1 && (rounds < 2 * slices || tiles(c) * slices > 4 * target_.card.sms)) break;
+      c.slices = slices;
+      const int64_t own_rounds = (rounds + slices - 1) / slices;
+      c.rounds = static_cast<int>(std::clamp<int64_t>(kLoadsUnderWay / (c.lines() * c.products), 1,
+                                                      std::max<int64_t>(own_rounds, 1)));
+      offer({c, tiles(c)});
+    }
+  }
+
+  int64_t tiles(const GemvConfig& c) const {
+    const int64_t row_tiles = (problem_.m.extent() + c.rows - 1) / c.rows,
+                  column_tiles = (problem_.n.extent() + c.block_n() - 1) / c.block_n();
+    return row_tiles * column_tiles * batch_;
+  }
+
+  std::string why_illegal(const GemvChoice& choice) const {
+    const GemvConfig& c = choice.config;
+    if (choice.tiles >= int64_t{1} << 31)
+      return "its " + std::to_string(choice.tiles) + " blocks are more than a grid holds";
+    if (c.tensor_cores && (c.depth != 8 || (!along_k_ && c.columns != 8)))
+      return "its lines are not aligned to 16 bytes, as fragments of tensor cores want them";
+    if (c.shared_bytes() > target_.card.shared_bytes_per_block)
+      return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
+    if (gemv_registers(c) > kMostRegisters)
+      return "needs about " + std::to_string(gemv_registers(c)) + " registers a thread";
+    if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
+                          c.block_n() / 2 % (along_k_ ? 1 : c.columns) != 0))
+      return "its " + std::to_string(c.block_n()) + " columns are no two runs of a head's halves";
+    if (c.partner == 0 && mixes_halves(problem_) && c.block_n() % problem_.head_dim != 0)
+      return "its " + std::to_string(c.block_n()) + " columns cut heads of " +
+             std::to_string(problem_.head_dim);
+    if (problem_.vector > 1 && c.vector == 1 && mixes_pairs())
+      return "its " + std::to_string(c.block_n()) + " columns cut the pairs that a rotary position turns";
+    return "";
+  }
+  bool mixes_pairs() const {
+    return llvm::any_of(problem_.tail, [](const Node* node) {
+      return node->op() == Op::kRope && node->attributes.flag("interleaved");
+    });
+  }
+
+  /// Of each kind the cheapest that can run is kept, or the cheapest where none can.
+  void begin_kind() { kind_.reset(); }
+  void end_kind() {
+    if (kind_) best_.push_back(std::move(*kind_));
+  }
+  void offer(const GemvChoice& choice) {
+    Candidate candidate;
+    candidate.implementation = "generated";
+    candidate.config = config_name(choice.config);
+    candidate.why_not = why_illegal(choice);
+    candidate.estimate = estimate_gemv(problem_, choice, region_, target_);
+    candidate.details = choice;
+    const auto rank = [](const Candidate& c) { return std::pair(!c.why_not.empty(), c.estimate.us); };
+    if (!kind_ || rank(candidate) < rank(*kind_)) kind_ = std::move(candidate);
+  }
+
+  const ProductProblem& problem_;
+  const Region& region_;
+  const Target& target_;
+  int partner_;
+  int64_t batch_ = 1;
+  int b_copy_ = 16, element_ = 2;
+  bool along_k_ = true;
+  std::optional<Candidate> kind_;
+  std::vector<Candidate> best_;
+};
+
+}  // namespace
+
+std::string config_name(const GemvConfig& config) {
+  std::string name = (config.tensor_cores ? "mma " : "") + std::to_string(config.rows) + "x" +
+                     std::to_string(config.block_n()) + "/" + std::to_string(config.lanes) + "x" +
+                     std::to_string(config.rounds);
+  return config.slices > 1 ? name + " split " + std::to_string(config.slices) : name;
+}
+
+int gemv_registers(const GemvConfig& c) {
+  constexpr int kAddressesAndIndices = 32;
+  const int line_bytes = (c.b_contiguous == Contiguous::k ? c.depth : c.columns) * c.element_bytes;
+  const int lines = c.rounds * c.lines() * c.products * std::max(line_bytes / 4, 1);
+  const int sums = c.products * c.rows * c.columns / (c.tensor_cores ? 4 : 1);
+  const int rows = c.tensor_cores ? c.rows / 2 : c.rows * c.depth;
+  return lines + sums + rows + kAddressesAndIndices;
+}
+
+std::vector<Candidate> gemv_candidates(const ProductProblem& problem, const Region& region,
+                                       const Target& target) {
+  return Menu(problem, region, target).candidates();
+}
+
+}  // namespace tenon

@@ -1,0 +1,213 @@
+// The gemv family: which products it takes, how it shares them among threads, and the values and text of its
+// kernels.
+#include "codegen/families/gemv.h"
+
+#include <doctest/doctest.h>
+
+#include "codegen/families/gemm.h"
+#include "codegen/families/gemv_configs.h"
+#include "passes/passes.h"
+#include "tests/codegen/kernel_check.h"
+
+using namespace tenon;
+
+namespace {
+
+/// A graph under construction, and the region over all its computing nodes.
+struct Site {
+  Graph graph;
+  Builder builder{graph};
+
+  Value* input(const char* name, DType type, Shape shape) {
+    return builder.source(Op::kInput, name, {type, std::move(shape)});
+  }
+  Value* weight(const char* name, DType type, Shape shape) {
+    return builder.source(Op::kWeight, name, {type, std::move(shape)});
+  }
+  Value* op(Op what, llvm::ArrayRef<Value*> operands, Attributes attributes = {}) {
+    return builder.make(what, operands, std::move(attributes));
+  }
+  Value* linear(Value* x, const char* name, int64_t out, int64_t in) {
+    return builder.matmul(x, weight(name, x->type().dtype, {out, in}), false, true);
+  }
+
+  Region region(Pattern pattern, llvm::ArrayRef<Value*> outputs) {
+    for (Value* output : outputs) graph.add_output(output->name().empty() ? "y" : output->name(), output);
+    return region_of(graph, pattern);
+  }
+};
+
+/// Positions are small and not negative.
+HostTensor draw(llvm::StringRef name, const Type& type) {
+  HostTensor tensor = draw_normal(name, type);
+  for (int64_t& x : tensor.integers) x = (x + 12) % 12;
+  return tensor;
+}
+
+std::string check_all(const Region& region, double tolerance = 0) {
+  return check_kernel(gemv_family(), region, {.draw = draw, .all_candidates = true, .tolerance = tolerance});
+}
+
+constexpr DType kBf16 = DType::kBF16;
+
+/// q | k | v with rotary positions, k and v written to their caches.
+Region qkv(Site& site, int tokens) {
+  Value* x = site.input("x", kBf16, {1, Dim(tokens, "T"), 64});
+  Value* position = site.input("position", DType::kI32, {});
+  Value* y = site.linear(x, "w", 256, 64);
+  const auto heads = [&](int64_t from, int64_t count) {
+    Value* part = site.builder.slice(y, 2, from, count * 32);
+    return site.builder.transpose(site.builder.reshape(part, {1, Dim(tokens, "T"), count, 32}), {0, 2, 1, 3});
+  };
+  const auto rope = [&](Value* v) { return site.op(Op::kRope, {v, position}, {{"theta", 10000.0}}); };
+  Value* q = rope(heads(0, 4));
+  q->set_name("q");
+  Value* k =
+      site.op(Op::kCacheWrite, {site.input("k_cache", kBf16, {1, 2, 24, 32}), rope(heads(128, 2)), position});
+  Value* v =
+      site.op(Op::kCacheWrite, {site.input("v_cache", kBf16, {1, 2, 24, 32}), heads(192, 2), position});
+  return site.region(Pattern::kProduct, {q, k, v});
+}
+
+Region gated(Site& site, Dim tokens, DType type, int64_t f, int64_t d) {
+  Value* x = site.input("x", type, {tokens, d});
+  Value *gate = site.linear(x, "gate", f, d), *up = site.linear(x, "up", f, d);
+  Value* y = site.op(Op::kMul, {site.op(Op::kSilu, {gate}), up});
+  y->set_name("h");
+  return site.region(Pattern::kGated, {y});
+}
+
+Candidate best_of(const std::vector<Candidate>& all) {
+  const Candidate* best = nullptr;
+  for (const Candidate& candidate : all)
+    if (candidate.why_not.empty() && (!best || candidate.estimate.us < best->estimate.us)) best = &candidate;
+  REQUIRE(best);
+  return *best;
+}
+
+}  // namespace
+
+TEST_CASE("few rows: every candidate gives the right values, of every extent and alignment") {
+  struct Case {
+    int64_t m, n, k;
+    DType type;
+    bool out_in;
+  };
+  for (const Case& c : {Case{1, 40, 1024, kBf16, true},
+                        {3, 17, 896, DType::kF16, true},
+                        {1, 33, 97, kBf16, true},
+                        {16, 40, 264, kBf16, true},
+                        {2, 24, 100, DType::kF32, true},
+                        {1, 72, 520, kBf16, false},
+                        {9, 64, 136, DType::kF16, false},
+                        {2, 33, 50, DType::kF32, false},
+                        {1, 1, 1, kBf16, true},
+                        {4, 5, 0, kBf16, true}}) {
+    INFO(c.m, " x ", c.n, " x ", c.k);
+    Site site;
+    Value* x = site.input("x", c.type, {Dim(c.m, "T"), c.k});
+    Value* w = site.weight("w", c.type, c.out_in ? Shape{c.n, c.k} : Shape{c.k, c.n});
+    check_all(site.region(Pattern::kProduct, {site.builder.matmul(x, w, false, c.out_in)}),
+              c.type == DType::kF32 ? 2e-6 : 0);
+  }
+}
+
+TEST_CASE("products with vectors follow NumPy's rules") {
+  struct Case {
+    Shape a, b;
+  };
+  for (const Case& c : {Case{{40}, {40}},
+                        {{40}, {40, 24}},
+                        {{24, 40}, {40}},
+                        {{3, 40}, {2, 40, 24}},
+                        {{40}, {2, 40, 24}},
+                        {{2, 3, 24, 40}, {40}}})
+    for (const EmittingFamily* family : {&gemv_family(), &gemm_family()}) {
+      if (family == &gemm_family() && c.a.size() * c.b.size() > 1 && c.a.size() + c.b.size() == 2) continue;
+      Site site;
+      Value *a = site.input("a", DType::kF32, c.a), *b = site.input("b", DType::kF32, c.b);
+      check_kernel(*family, site.region(Pattern::kProduct, {site.builder.matmul(a, b)}), {.tolerance = 2e-6});
+    }
+}
+
+TEST_CASE("a gate is one short kernel") {
+  Site site;
+  const Region region = gated(site, Dim(1, "T"), kBf16, 96, 512);
+  check_golden("gemv_gated", check_all(region));
+  Site rows;
+  check_all(gated(rows, Dim(11, "T"), kBf16, 40, 72));
+}
+
+TEST_CASE("q, k and v are turned and cached by blocks that hold both halves of a head's columns") {
+  Site one;
+  check_golden("gemv_qkv", check_all(qkv(one, 1)));
+  Site more;
+  check_all(qkv(more, 5));
+}
+
+TEST_CASE("a norm folded into a product of few rows takes its statistics on the way, in f32 too") {
+  for (const Op norm : {Op::kRmsnorm, Op::kLayernorm})
+    for (const DType type : {kBf16, DType::kF32})
+      for (const int64_t tokens : {1, 6}) {
+        Site site;
+        Value* x = site.input("x", type, {Dim(tokens, "T"), 200});
+        Value *gamma = site.weight("gamma", type, {200}), *beta = site.weight("beta", type, {200});
+        Value* n = norm == Op::kRmsnorm
+                       ? site.op(norm, {x, gamma}, {{"eps", 1e-5}, {"axis", Dim(-1)}, {"weight", true}})
+                       : site.op(norm, {x, gamma, beta},
+                                 {{"eps", 1e-5}, {"axis", Dim(-1)}, {"weight", true}, {"bias", true}});
+        Region region = site.region(Pattern::kProduct, {site.linear(n, "w", 72, 200)});
+        REQUIRE(fold_norm(*region.body) == "");
+        seal(region);
+        check_all(region, type == DType::kF32 ? 1e-5 : 0);
+      }
+}
+
+TEST_CASE("elementwise ops before a product of few rows are its head") {
+  Site site;
+  const Dim tokens(6, "T");
+  Value* gate = site.input("gate", kBf16, {tokens, 72});
+  Value* h = site.op(Op::kMul, {site.op(Op::kSilu, {gate}), site.input("up", kBf16, {tokens, 72})});
+  h = site.op(Op::kAdd, {h, site.input("shift", kBf16, {tokens, 1})});
+  check_all(site.region(Pattern::kProduct, {site.builder.matmul(h, site.weight("w", kBf16, {72, 40}))}),
+            0.02);
+}
+
+TEST_CASE("more than 16 rows are refused") {
+  Site site;
+  Value* x = site.input("x", kBf16, {17, 64});
+  const Region region = site.region(Pattern::kProduct, {site.linear(x, "w", 64, 64)});
+  CHECK(gemv_family().refuses(region, {find_target("h200")}) ==
+        "matmul of 17 rows: at most 16 are streamed past");
+}
+
+TEST_CASE("few rows are predicted to run at the rate of memory, many of them on tensor cores") {
+  const Target target{find_target("h200")};
+  for (int64_t m : {1, 2, 8, 16}) {
+    Site site;
+    const Region region = gated(site, m, kBf16, 8192, 2048);
+    const std::vector<Candidate> few = gemv_family().candidates(region, target, {}),
+                                 tiles = gemm_family().candidates(region, target, {});
+    const Candidate best = best_of(few);
+    INFO(m, " rows: ", best.config);
+    CHECK(best.estimate.us < best_of(tiles).estimate.us);
+    if (m >= 8) CHECK(best.config.rfind("mma", 0) == 0);
+    const double floor =
+        double(best.estimate.bytes_read) / (target.card.dram_gb_s * target.card.dram_efficiency * 1e3);
+    CHECK(best.estimate.us < 1.1 * (floor + target.card.launch_us + 1.5));
+  }
+}
+
+TEST_CASE("a thread's loads fit its registers, and small products spread over the card") {
+  const Target target{find_target("h200")};
+  for (int64_t k : {896, 2048, 4864, 8192})
+    for (int64_t n : {896, 8192}) {
+      Site site;
+      const Region region =
+          site.region(Pattern::kProduct, {site.linear(site.input("x", kBf16, {1, k}), "w", n, k)});
+      const auto choice =
+          std::any_cast<GemvChoice>(best_of(gemv_family().candidates(region, target, {})).details);
+      CHECK(gemv_registers(choice.config) <= 200);
+      CHECK(choice.tiles * choice.config.slices >= 0.8 * target.card.sms);
+    }
+}
