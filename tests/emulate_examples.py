@@ -197,11 +197,14 @@ def counter_problem(kernel):
 
 
 def flops_problem(kernel, m, n, k):
-    """A product's tensor cores do what m x n x k takes, rounded up to their own m16n8k16 at least, to a large tile at most."""
+    """A product's tensor cores do what m x n x k takes, rounded up to their own m16n8k16 at least, to a large tile at most. Few rows
+    need none, and are the 8 of it where they take them."""
     def flops(*tile):
         return 2 * math.prod(-(-extent // step) * step for extent, step in zip((m, n, k), tile))
 
-    done, least, most = kernel["metered"]["mma_flops"], flops(16, 8, 16), flops(128, 128, 128)
+    done, least, most = kernel["metered"]["mma_flops"], flops(8, 16, 16) if kernel["family"] == "gemv" else flops(16, 8, 16), flops(128, 128, 128)
+    if kernel["family"] == "gemv" and done == 0:
+        return ""
     whole = done % (2 * 16 * 8 * 16) == 0
     return "" if least <= done <= most and whole else f"{done} flops of tensor cores, not {least} to {most}"
 
