@@ -110,26 +110,32 @@ TENON_DEVICE void gemv(const GemmShape& shape, const A& a, const B (&b)[kConfig.
 #pragma unroll
     for (int r = 0; r < Threads::kRows; ++r)
       row_sums.pivot[r] = shape.k > 0 ? first_element<kConfig>(a, row_of(r)) : 0.0f;
+  typename Threads::Rows rows[kRounds];  // like the lines, in registers or on their way there
+  const auto fetch = [&](int round, int slot) {
+    const int k = k_of(round);
+#pragma unroll
+    for (int r = 0; r < Threads::kRows; ++r)
+      if (kConfig.exact_k || k < shape.k)
+        rows[slot][r] = row_chunk<kConfig>(a, row_of(r), k);
+      else
+        rows[slot][r] = {};
+  };
+#pragma unroll
+  for (int slot = 0; slot < kRounds; ++slot)
+    if (place.round_begin + slot < place.round_end) fetch(place.round_begin + slot, slot);
 #pragma unroll 1
   for (int first = place.round_begin; first < place.round_end; first += kRounds) {
 #pragma unroll
     for (int slot = 0; slot < kRounds; ++slot) {
-      const int round = first + slot, k = k_of(round);
+      const int round = first + slot, next = round + kRounds;
       if (round >= place.round_end) break;
-      const bool exists = kConfig.exact_k || k < shape.k;
-      if (exists || kConfig.tensor_cores) {  // mma takes whole warps
-        typename Threads::Rows rows;
 #pragma unroll
-        for (int r = 0; r < Threads::kRows; ++r) {
-          rows[r] = {};
-          if (exists) rows[r] = row_chunk<kConfig>(a, row_of(r), k);
-        }
-#pragma unroll
-        for (int p = 0; p < kProducts; ++p) threads.template add<Lines>(p, lines[slot][p], rows);
-        if constexpr (kConfig.row_sums != RowSums::none)
-          if (exists) row_sums.add(rows);
-      }
-      if (round + kRounds < place.round_end) start(round + kRounds, slot);
+      for (int p = 0; p < kProducts; ++p) threads.template add<Lines>(p, lines[slot][p], rows[slot]);
+      if constexpr (kConfig.row_sums != RowSums::none)
+        if (kConfig.exact_k || k_of(round) < shape.k) row_sums.add(rows[slot]);
+      if (next >= place.round_end) continue;
+      start(next, slot);
+      fetch(next, slot);
     }
   }
 
