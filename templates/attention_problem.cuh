@@ -1,7 +1,8 @@
 // What every attention kernel computes, and which part of it a block owns:
-//   out[b, h, i, :] = sum over the keys j that query i sees of softmax_j(scale * q[b, h, i, :] . k[b, h /
-//   group, j, :] + mask) * v[b, h / group, j, :]
-// A query that sees no key gives 0. Grid: x tiles of rows (the longest first), y query heads / pack, z batch.
+//   out[b, h, i, :] = sum over the keys j that query i sees of softmax_j(score(q[b, h, i, :] . k[b, h / group,
+//   j, :])) * v[b, h / group, j, :]
+// where a score is scaled, then capped, biased by its distance (ALiBi) and masked. A query that sees no key
+// gives 0. Grid: x tiles of rows (the longest first), y query heads / pack * parts of v, z batch.
 #pragma once
 #include "templates/scalar.cuh"
 
@@ -56,50 +57,105 @@ struct AttentionMask {
   }
 };
 
-template <class T, class Mask = NoMask>
+// One number for each query head, or none.
+struct NoHeadNumbers {
+  static constexpr bool kPresent = false;
+};
+template <class A>
+struct HeadNumbers {
+  static constexpr bool kPresent = true;
+  const A* data;
+  i64 stride;
+  TENON_DEVICE float operator[](int head) const { return cast<float>(data[head * stride]); }
+};
+
+template <class T, class MaskType = NoMask, class AlibiType = NoHeadNumbers, class SinksType = NoHeadNumbers>
 struct AttentionProblem {
+  using Element = T;
+  using Mask = MaskType;
+  using Alibi = AlibiType;
+  using Sinks = SinksType;
+
   AttentionOperand<const T> q, k, v;
   AttentionOperand<T> out;
   Mask mask;
   int queries, keys;  // tokens of q; tokens of k and v
   int group;          // query heads that share a key head
   float scale;
-  i64 offset;  // causal: query i sees key j iff j <= i + offset
+  i64 offset;         // query i stands beside key i + offset; causal: it sees none beyond
+  int window = 0;     // it sees none up to i + offset - window
+  float softcap = 0;  // a score x becomes softcap * tanh(x / softcap)
+  Alibi alibi = {};   // a head's slope: of what is added for each key from the query's own on
+  Sinks sinks = {};   // a head's score of a key without value
 };
 
-// The block's rows: token * pack + head, within its group of `pack` heads. Keys beyond `keys_end` are never
-// read.
-template <int kPack, bool kCausal>
-struct AttentionBlock {
-  int batch, head, kv_head, first_row, rows, keys, offset;
+// A row of scores from key `first` on, scaled and capped, on its way to the softmax: `ahead` counts from
+// there, and `unit` is what 1 of a score is in x.
+template <class Problem, bool kWindow>
+struct ScoreRow {
+  typename Problem::Mask::Row mask;
+  int hidden;             // keys from `first` on that lie before the window
+  float slope, distance;  // from the query's own key to `first`
 
-  template <class T, class Mask>
-  TENON_DEVICE AttentionBlock(const AttentionProblem<T, Mask>& p, int block_m)
-      : batch(blockIdx.z),
-        head(blockIdx.y * kPack),
+  TENON_DEVICE float biased(float x, int ahead, float unit) const {
+    if constexpr (Problem::Alibi::kPresent) x = fmaf(slope * unit, distance + float(ahead), x);
+    return x;
+  }
+  TENON_DEVICE float masked(float x, int ahead, float unit) const {
+    x = mask.score(x, ahead, unit);
+    if constexpr (kWindow) x = ahead >= hidden ? x : kUnseen;
+    return x;
+  }
+};
+
+// The block's rows: token * pack + head, within its group of `pack` heads. Keys outside [keys_begin, keys_end)
+// are never read.
+template <auto kTile, class Problem>
+struct AttentionBlock {
+  const Problem& p;
+  int batch, head, kv_head, part, first_row, rows, offset;
+
+  TENON_DEVICE AttentionBlock(const Problem& problem, int block_m)
+      : p(problem),
+        batch(blockIdx.z),
+        head(blockIdx.y / kTile.parts_v * kTile.pack),
         kv_head(head / p.group),
-        first_row((kCausal ? gridDim.x - 1 - blockIdx.x : blockIdx.x) * block_m),
-        keys(p.keys) {
-    rows = p.queries * kPack - first_row;
+        part(blockIdx.y % kTile.parts_v),
+        first_row((kTile.causal ? gridDim.x - 1 - blockIdx.x : blockIdx.x) * block_m) {
+    rows = p.queries * kTile.pack - first_row;
     if (rows > block_m) rows = block_m;
-    const i64 least = -i64(p.queries);
-    offset = int(p.offset < least ? least : p.offset > p.keys ? p.keys : p.offset);
+    // Beyond these a query sees as much as at them; only a distance tells more of them apart.
+    constexpr i64 kFar = Problem::Alibi::kPresent ? i64(1) << 30 : 0;
+    const i64 least = kFar ? -kFar : -i64(p.queries);
+    const i64 most = kFar ? kFar : i64(p.keys) + (kTile.window ? p.window : 0);
+    offset = int(p.offset < least ? least : p.offset > most ? most : p.offset);
   }
-  TENON_DEVICE int token(int row) const { return (first_row + row) / kPack; }
-  TENON_DEVICE int head_of(int row) const { return head + (first_row + row) % kPack; }
-  // How many of the first keys the row sees, masks aside.
-  TENON_DEVICE int visible(int row) const {
-    if constexpr (!kCausal) return keys;
+  TENON_DEVICE int token(int row) const { return (first_row + row) / kTile.pack; }
+  TENON_DEVICE int head_of(int row) const { return head + (first_row + row) % kTile.pack; }
+  // The row sees the keys [begin, end), masks aside.
+  TENON_DEVICE int end(int row) const {
+    if constexpr (!kTile.causal) return p.keys;
     const int seen = token(row) + offset + 1;
-    return seen < 0 ? 0 : seen > keys ? keys : seen;
+    return seen < 0 ? 0 : seen > p.keys ? p.keys : seen;
   }
-  // Rows beyond the last take its mask: they are never written.
-  template <class Mask>
-  TENON_DEVICE auto mask_row(const Mask& mask, int row, int first_key, int visible) const {
+  TENON_DEVICE int begin(int row) const {
+    if constexpr (!kTile.window) return 0;
+    const int hidden = token(row) + offset + 1 - p.window, last = end(row);
+    return hidden < 0 ? 0 : hidden > last ? last : hidden;
+  }
+  TENON_DEVICE int keys_end() const { return end(rows - 1); }
+  TENON_DEVICE int keys_begin() const { return begin(0); }
+  // Rows beyond the last take its scores: they are never written.
+  TENON_DEVICE auto score_row(int row, int first_key, int begin, int end) const {
     const int real = row < rows ? row : rows - 1;
-    return mask.row(batch, head_of(real), token(real), first_key, visible);
+    ScoreRow<Problem, kTile.window> scores{p.mask.row(batch, head_of(real), token(real), first_key, end),
+                                           begin - first_key, 0, 0};
+    if constexpr (Problem::Alibi::kPresent) {
+      scores.slope = p.alibi[head_of(real)];
+      scores.distance = float(first_key - (token(real) + offset));
+    }
+    return scores;
   }
-  TENON_DEVICE int keys_end() const { return visible(rows - 1); }
 };
 
 inline constexpr float kLog2e = 1.4426950408889634f;
@@ -107,19 +163,23 @@ inline constexpr float kLog2e = 1.4426950408889634f;
 // One output by the definition, from the row's largest score (in exponents of 2) and its sum of weights: what
 // a tile makes NaN because the weight 0 of an unseen key has met a NaN or an infinity in v. Slow, and seldom
 // wanted.
-template <int kHeadDim, class T, class Mask, class Block>
-TENON_DEVICE float defined_output(const AttentionProblem<T, Mask>& p, const Block& block, int row, int column,
+template <auto kTile, class Problem>
+TENON_DEVICE float defined_output(const AttentionBlock<kTile, Problem>& block, int row, int column,
                                   float most, float sum) {
-  const int head = block.head_of(row), token = block.token(row), visible = block.visible(row);
-  const T* q = p.q.row(block.batch, head, token);
+  const Problem& p = block.p;
+  const int begin = block.begin(row), end = block.end(row);
+  const auto* q = p.q.row(block.batch, block.head_of(row), block.token(row));
   float total = 0;
 #pragma unroll 1
-  for (int key = 0; key < visible; ++key) {
-    const T* k = p.k.row(block.batch, block.kv_head, key);
+  for (int key = begin; key < end; ++key) {
+    const auto* k = p.k.row(block.batch, block.kv_head, key);
     float score = 0;
 #pragma unroll 1
-    for (int d = 0; d < kHeadDim; ++d) score = fmaf(cast<float>(q[d]), cast<float>(k[d]), score);
-    score = p.mask.row(block.batch, head, token, key, visible).score(score * p.scale * kLog2e, 0, kLog2e);
+    for (int d = 0; d < kTile.head_dim; ++d) score = fmaf(cast<float>(q[d]), cast<float>(k[d]), score);
+    score *= p.scale;
+    if constexpr (kTile.softcap) score = p.softcap * tanhf(score / p.softcap);
+    const auto scores = block.score_row(row, key, begin, end);
+    score = scores.masked(scores.biased(score * kLog2e, 0, kLog2e), 0, kLog2e);
     if (score != kUnseen)
       total += exp2f(score - most) * cast<float>(p.v.row(block.batch, block.kv_head, key)[column]);
   }
@@ -127,15 +187,16 @@ TENON_DEVICE float defined_output(const AttentionProblem<T, Mask>& p, const Bloc
 }
 
 // Replaces the NaNs among kCount outputs, `stride` apart, that a row with a proper sum has just received.
-template <int kHeadDim, int kCount, class T, class Mask, class Block>
-TENON_DEVICE void repair_outputs(const AttentionProblem<T, Mask>& p, const Block& block, int row, int column,
-                                 int stride, float most, float sum) {
+template <int kCount, auto kTile, class Problem>
+TENON_DEVICE void repair_outputs(const AttentionBlock<kTile, Problem>& block, int row, int column, int stride,
+                                 float most, float sum) {
   if (is_nan(sum)) return;
-  T* target = p.out.row(block.batch, block.head_of(row), block.token(row)) + column;
+  auto* out = block.p.out.row(block.batch, block.head_of(row), block.token(row));
 #pragma unroll 1
-  for (int i = 0; i < kCount * stride; i += stride)
-    if (is_nan(cast<float>(target[i])))
-      target[i] = cast<T>(defined_output<kHeadDim>(p, block, row, column + i, most, sum));
+  for (int i = column; i < column + kCount * stride && i < kTile.head_dim_v; i += stride)
+    if (is_nan(cast<float>(out[i]))) {
+      out[i] = cast<typename Problem::Element>(defined_output(block, row, i, most, sum));
+    }
 }
 
 }  // namespace tenon

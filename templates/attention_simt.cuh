@@ -11,30 +11,33 @@
 
 namespace tenon {
 
-template <AttentionSimtTile kTile, class Mask>
+template <AttentionSimtTile kTile, class Problem>
 struct AttentionSimt {
-  static constexpr int kHeadDim = kTile.head_dim, kThreads = kTile.threads(), kPitch = kTile.pitch();
-  static constexpr int kRows = kTile.rows_per_thread, kKeys = kTile.block_n / 16, kColumns = kHeadDim / 16;
-  static_assert(kHeadDim % 16 == 0 && kTile.block_n % 16 == 0);
-  using Block = AttentionBlock<kTile.pack, kTile.causal>;
+  static constexpr int kThreads = kTile.threads(), kPitch = kTile.pitch(), kPitchV = kTile.pitch_v();
+  static constexpr int kRows = kTile.rows_per_thread, kKeys = kTile.block_n / 16,
+                       kColumns = kTile.columns() / 16;
+  static_assert(kTile.block_n % 16 == 0);
+  using Block = AttentionBlock<kTile, Problem>;
 
-  const AttentionProblem<float, Mask>& problem;
+  const Problem& problem;
   const Block block;
   float *const q, *const k, *const v, *const weights;  // in shared memory; a row of weights serves the 16
                                                        // threads that made it
   const int column = threadIdx.x % 16, first_row = threadIdx.x / 16 * kRows;
+  const int first_key;
   const int steps;  // of block_n keys
   float out[kRows][kColumns] = {};
   float row_max[kRows], row_sum[kRows];  // the sum over this thread's keys alone
 
-  TENON_DEVICE AttentionSimt(const AttentionProblem<float, Mask>& p, float* shared)
+  TENON_DEVICE AttentionSimt(const Problem& p, float* shared)
       : problem(p),
         block(p, kTile.block_m()),
         q(shared),
         k(q + kTile.block_m() * kPitch),
         v(k + kTile.block_n * kPitch),
-        weights(v + kTile.block_n * kPitch),
-        steps((block.keys_end() + kTile.block_n - 1) / kTile.block_n) {
+        weights(v + kTile.block_n * kPitchV),
+        first_key(block.keys_begin()),
+        steps((block.keys_end() - first_key + kTile.block_n - 1) / kTile.block_n) {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       row_max[r] = kUnseen;
@@ -42,28 +45,36 @@ struct AttentionSimt {
     }
   }
 
-  // Rows from `rows` on become zeros and are not read.
-  template <class RowPointer>
-  TENON_DEVICE void load_tile(float* tile, int tile_rows, int rows, RowPointer row_pointer) const {
-    constexpr int kWidth = kTile.aligned ? 4 : 1, kChunks = kHeadDim / kWidth;
+  // Rows from `rows` on, and columns from kReal to kPadded, become zeros and are not read.
+  template <int kReal, int kPadded, class RowPointer>
+  TENON_DEVICE void load_tile(float* tile, int pitch, int tile_rows, int rows, RowPointer row_pointer) const {
+    constexpr int kWidth = kTile.aligned ? 4 : 1, kChunks = kPadded / kWidth;
     for (int i = threadIdx.x; i < tile_rows * kChunks; i += kThreads) {
       const int row = i / kChunks, at = i % kChunks * kWidth;
-      const bool valid = row < rows;
-      ptx::cp_async<4 * kWidth>(tile + row * kPitch + at, row_pointer(valid ? row : 0) + at,
+      const bool valid = row < rows && (kReal == kPadded || at < kReal);
+      ptx::cp_async<4 * kWidth>(tile + row * pitch + at, row_pointer(valid ? row : 0) + at,
                                 valid ? 4 * kWidth : 0);
     }
   }
-  TENON_DEVICE void load_keys(const AttentionOperand<const float>& from, float* tile, int step) const {
-    const int key = step * kTile.block_n;
+  template <int kReal, int kPadded>
+  TENON_DEVICE void load_keys(const AttentionOperand<const float>& from, float* tile, int pitch,
+                              int step) const {
+    const int key = first_key + step * kTile.block_n;
     if (step < steps)
-      load_tile(tile, kTile.block_n, block.keys_end() - key,
-                [&](int r) { return from.row(block.batch, block.kv_head, key + r); });
+      load_tile<kReal, kPadded>(tile, pitch, kTile.block_n, block.keys_end() - key,
+                                [&](int r) { return from.row(block.batch, block.kv_head, key + r); });
     ptx::cp_async_commit();
+  }
+  TENON_DEVICE void load_k(int step) const {
+    load_keys<kTile.head_dim, kTile.depth()>(problem.k, k, kPitch, step);
+  }
+  TENON_DEVICE void load_v(int step) const {
+    load_keys<kTile.head_dim_v, kTile.columns()>(problem.v, v, kPitchV, step);
   }
 
   TENON_DEVICE void multiply_qk(float (&s)[kRows][kKeys]) const {
 #pragma unroll 4
-    for (int d = 0; d < kHeadDim; d += 4) {
+    for (int d = 0; d < kTile.depth(); d += 4) {
       Vec<float, 4> a[kRows], b[kKeys];
 #pragma unroll
       for (int r = 0; r < kRows; ++r) a[r] = load<4>(q + (first_row + r) * kPitch + d);
@@ -83,11 +94,13 @@ struct AttentionSimt {
   // One row's scores become weights in shared memory; its sum and output move to the new maximum.
   TENON_DEVICE void soften(const float (&s)[kKeys], int r, int key0) {
     const int row = first_row + r;
-    const auto mask = block.mask_row(problem.mask, row, key0, block.visible(row));
+    const auto scores = block.score_row(row, key0, block.begin(row), block.end(row));
     float score[kKeys], most = row_max[r];
 #pragma unroll
     for (int j = 0; j < kKeys; ++j) {
-      score[j] = mask.score(s[j] * problem.scale, 16 * j, 1.0f);
+      score[j] = s[j] * problem.scale;
+      if constexpr (kTile.softcap) score[j] = problem.softcap * tanhf(score[j] / problem.softcap);
+      score[j] = scores.masked(scores.biased(score[j], 16 * j, 1.0f), 16 * j, 1.0f);
       most = fmaxf(most, score[j]);
     }
 #pragma unroll
@@ -116,7 +129,7 @@ struct AttentionSimt {
       for (int e = 0; e < 4; ++e) {
 #pragma unroll
         for (int c = 0; c < kColumns; ++c) {
-          const float value = v[(key + e) * kPitch + column + 16 * c];
+          const float value = v[(key + e) * kPitchV + column + 16 * c];
 #pragma unroll
           for (int r = 0; r < kRows; ++r) out[r][c] = fmaf(p[r][e], value, out[r][c]);
         }
@@ -128,36 +141,44 @@ struct AttentionSimt {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int row = first_row + r;
-      float sum = block.visible(row) > 0 ? row_sum[r] : 0.0f;
+      float most = row_max[r], fade = 1, sum = block.end(row) > block.begin(row) ? row_sum[r] : 0.0f;
 #pragma unroll
       for (int lanes = 1; lanes < 16; lanes *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, lanes);
       if (row >= block.rows) continue;
+      if constexpr (Problem::Sinks::kPresent) {
+        const float sink = problem.sinks[block.head_of(row)];
+        most = fmaxf(row_max[r], sink);
+        fade = expf(row_max[r] - most);
+        if (sum != 0) sum = sum * fade + expf(sink - most);
+      }
       float* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + column;
       float check = 0;
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
-        target[16 * c] = sum == 0 ? 0.0f : out[r][c] / sum;
+        if (kTile.head_dim_v % 16 != 0 && column + 16 * c >= kTile.head_dim_v) continue;
+        target[16 * c] = sum == 0 ? 0.0f : out[r][c] * fade / sum;
         check += 0.0f * out[r][c];  // NaN if any is NaN or infinite
       }
       if (is_nan(check))  // a weight of 0 may have met a NaN or an infinity in v
-        repair_outputs<kHeadDim, kColumns>(problem, block, row, column, 16, row_max[r] * kLog2e, sum);
+        repair_outputs<kColumns>(block, row, column, 16, most * kLog2e, sum);
     }
   }
 
   TENON_DEVICE void run() {
-    load_tile(q, kTile.block_m(), block.rows,
-              [this](int r) { return problem.q.row(block.batch, block.head_of(r), block.token(r)); });
-    load_keys(problem.k, k, 0);
+    load_tile<kTile.head_dim, kTile.depth()>(q, kPitch, kTile.block_m(), block.rows, [this](int r) {
+      return problem.q.row(block.batch, block.head_of(r), block.token(r));
+    });
+    load_k(0);
     for (int step = 0; step < steps; ++step) {
-      load_keys(problem.v, v, step);
+      load_v(step);
       ptx::cp_async_wait<1>();
       __syncthreads();  // q and this step's K have arrived
       float s[kRows][kKeys] = {};
       multiply_qk(s);
 #pragma unroll
-      for (int r = 0; r < kRows; ++r) soften(s[r], r, step * kTile.block_n + column);
+      for (int r = 0; r < kRows; ++r) soften(s[r], r, first_key + step * kTile.block_n + column);
       __syncthreads();  // K has been read
-      load_keys(problem.k, k, step + 1);
+      load_k(step + 1);
       ptx::cp_async_wait<1>();
       __syncthreads();  // V and the weights have arrived
       multiply_pv();
@@ -168,9 +189,9 @@ struct AttentionSimt {
   }
 };
 
-template <AttentionSimtTile kTile, class Mask>
-TENON_DEVICE void attention_simt(const AttentionProblem<float, Mask>& problem) {
-  AttentionSimt<kTile, Mask>(problem, reinterpret_cast<float*>(ptx::dynamic_shared())).run();
+template <AttentionSimtTile kTile, class Problem>
+TENON_DEVICE void attention_simt(const Problem& problem) {
+  AttentionSimt<kTile, Problem>(problem, reinterpret_cast<float*>(ptx::dynamic_shared())).run();
 }
 
 }  // namespace tenon

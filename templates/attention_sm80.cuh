@@ -14,11 +14,11 @@
 
 namespace tenon {
 
-// Where the 16-byte chunks of a tile of kHeadDim 16-bit columns lie, in bytes from its beginning. The chunks
+// Where the 16-byte chunks of a tile of kColumns 16-bit columns lie, in bytes from its beginning. The chunks
 // of a row are permuted so that the same chunk of eight neighbouring rows meets eight different bank groups.
-template <int kHeadDim>
+template <int kColumns>
 struct SwizzledRows {
-  static constexpr int kBytes = 2 * kHeadDim, kChunks = kHeadDim / 8;
+  static constexpr int kBytes = 2 * kColumns, kChunks = kColumns / 8;
   static constexpr int kCycle = kChunks % 8 == 0   ? 8
                                 : kChunks % 4 == 0 ? 4
                                                    : 2;  // permutations, each lasting 8 / kCycle rows
@@ -33,35 +33,41 @@ struct SwizzledRows {
   }
 };
 
-template <AttentionTile kTile, class T, class Mask>
+template <AttentionTile kTile, class Problem>
 struct AttentionSm80 {
-  static constexpr int kHeadDim = kTile.head_dim, kThreads = kTile.threads();
+  using T = typename Problem::Element;
+  using Mask = typename Problem::Mask;
+  static constexpr bool kBiased = Problem::Alibi::kPresent;
+  static constexpr int kDepth = kTile.depth(), kColumns = kTile.columns(), kThreads = kTile.threads();
   static constexpr int kRowTiles = kTile.block_m / (16 * kTile.warps_m);  // 16 rows each, of one warp
   static constexpr int kKeys = kTile.block_n / kTile.warps_n;             // of one step, for one warp
-  static_assert(kHeadDim % 16 == 0 && kTile.block_m % (16 * kTile.warps_m) == 0 &&
-                kTile.block_n % (16 * kTile.warps_n) == 0);
-  static_assert(kTile.scale_first || !Mask::kAdditive, "a mask is added to scaled scores");
-  using Rows = SwizzledRows<kHeadDim>;
-  using Block = AttentionBlock<kTile.pack, kTile.causal>;
+  static_assert(kTile.block_m % (16 * kTile.warps_m) == 0 && kTile.block_n % (16 * kTile.warps_n) == 0);
+  static_assert(kTile.scale_first || !(Mask::kAdditive || kBiased || kTile.softcap),
+                "scaled scores are capped, biased and masked");
+  using Rows = SwizzledRows<kDepth>;     // of q and K
+  using RowsV = SwizzledRows<kColumns>;  // of V
+  using Block = AttentionBlock<kTile, Problem>;
 
-  const AttentionProblem<T, Mask>& problem;
+  const Problem& problem;
   const Block block;
   unsigned char* const shared;
   const int lane = threadIdx.x % 32, warp_m = threadIdx.x / 32 % kTile.warps_m,
             warp_n = threadIdx.x / 32 / kTile.warps_m;
+  const int first_key;   // of the last step
   const int steps;       // of block_n keys, taken from the last to the first
   const float to_base2;  // scaled score -> exponent of 2
-  unsigned q_fragments[kTile.q_in_registers ? kHeadDim / 16 : 1][kRowTiles][4];
-  float out[kRowTiles][kHeadDim / 8][4] = {};
+  unsigned q_fragments[kTile.q_in_registers ? kDepth / 16 : 1][kRowTiles][4];
+  float out[kRowTiles][kColumns / 8][4] = {};
   float row_max[kRowTiles][2],
       row_sum[kRowTiles][2];  // of rows lane / 4 and lane / 4 + 8; the sum over this lane's columns alone
-  int visible[kRowTiles][2];
+  int begin[kTile.window ? kRowTiles : 1][2], end[kRowTiles][2];  // the keys that a row sees, masks aside
 
-  TENON_DEVICE AttentionSm80(const AttentionProblem<T, Mask>& p, unsigned char* shared_memory)
+  TENON_DEVICE AttentionSm80(const Problem& p, unsigned char* shared_memory)
       : problem(p),
         block(p, kTile.block_m),
         shared(shared_memory),
-        steps((block.keys_end() + kTile.block_n - 1) / kTile.block_n),
+        first_key(block.keys_begin()),
+        steps((block.keys_end() - first_key + kTile.block_n - 1) / kTile.block_n),
         to_base2(p.scale * kLog2e) {
 #pragma unroll
     for (int t = 0; t < kRowTiles; ++t) {
@@ -69,67 +75,87 @@ struct AttentionSm80 {
       for (int h = 0; h < 2; ++h) {
         row_max[t][h] = kUnseen;
         row_sum[t][h] = 0;
-        visible[t][h] = block.visible(row_of(t, h));
+        end[t][h] = block.end(row_of(t, h));
+        if constexpr (kTile.window) begin[t][h] = block.begin(row_of(t, h));
       }
     }
   }
 
+  TENON_DEVICE int first_seen(int t, int h) const {
+    if constexpr (kTile.window) return begin[t][h];
+    return 0;
+  }
+  TENON_DEVICE bool sees(int t, int h) const { return end[t][h] > first_seen(t, h); }
+  TENON_DEVICE int key_of(int step) const { return first_key + (steps - 1 - step) * kTile.block_n; }
   TENON_DEVICE int first_row() const { return warp_m * 16 * kRowTiles; }
   TENON_DEVICE int row_of(int t, int h) const { return first_row() + 16 * t + lane / 4 + 8 * h; }
   // Tiles, in bytes from the beginning of shared memory. q lies behind the ring, or on its later stages if it
   // moves on into registers.
-  static constexpr int kTileBytes = kTile.block_n * Rows::kBytes, kStageBytes = 2 * kTileBytes;
+  static constexpr int kKeyBytes = kTile.block_n * Rows::kBytes,
+                       kStageBytes = kKeyBytes + kTile.block_n * RowsV::kBytes;
   static constexpr int kQueryTile = (kTile.q_in_registers ? 1 : kTile.stages) * kStageBytes;
 
-  // Tiles travel in passes of kPassRows rows, kLoadLanes threads a row; a pass is a whole number of swizzle
-  // cycles, so that a thread's place in shared memory moves by constants.
-  static constexpr int kLoadLanes = Rows::kCycle, kPassRows = kThreads / kLoadLanes;
-  static_assert(kPassRows % 8 == 0);
-  TENON_DEVICE int load_row() const { return threadIdx.x / kLoadLanes; }
-  TENON_DEVICE int load_lane() const { return threadIdx.x % kLoadLanes; }
-
-  // Rows from `rows` on become zeros and are not read. `row_pointer` knows where a pass's row of this thread
-  // begins.
-  template <int kRows, class RowPointer>
-  TENON_DEVICE void load(int tile, int rows, RowPointer row_pointer) const {
-    unsigned char* const target = shared + tile + Rows::chunk(load_row(), load_lane());
+  // Tiles travel in passes of whole rows, as many threads a row as its swizzle has permutations; a pass is a
+  // whole number of swizzle cycles, so that a thread's place in shared memory moves by constants. Rows from
+  // `rows` on and columns from `columns` on become zeros and are not read. `row_pointer` knows where a pass's
+  // row of this thread begins.
+  template <class TileRows>
+  static TENON_DEVICE int load_row() {
+    return threadIdx.x / TileRows::kCycle;
+  }
+  template <class TileRows, int kRows, class RowPointer>
+  TENON_DEVICE void load(int tile, int rows, int columns, RowPointer row_pointer) const {
+    constexpr int kLanes = TileRows::kCycle, kPassRows = kThreads / kLanes;
+    static_assert(kPassRows % 8 == 0);
+    const int first = load_row<TileRows>(), lane_column = threadIdx.x % kLanes * 8;
+    unsigned char* const target = shared + tile + TileRows::chunk(first, lane_column / 8);
 #pragma unroll
     for (int pass = 0; pass < kRows; pass += kPassRows) {
-      if (kRows % kPassRows != 0 && load_row() >= kRows - pass) break;
-      const bool valid = load_row() < rows - pass;
-      const T* source = row_pointer(pass) + 8 * load_lane();
+      if (kRows % kPassRows != 0 && first >= kRows - pass) break;
+      const bool valid = first < rows - pass;
+      const T* source = row_pointer(pass) + lane_column;
 #pragma unroll
-      for (int i = 0; i < Rows::kChunks; i += kLoadLanes)
-        load_chunk(target + pass * Rows::kBytes + 16 * i, source + 8 * i, valid);
+      for (int i = 0; i < TileRows::kChunks; i += kLanes) {
+        const int real = 8 * (i + kLanes) <= columns ? 8 : columns - 8 * i - lane_column;  // of this chunk
+        load_chunk(target + pass * TileRows::kBytes + 16 * i, source + 8 * i, valid ? real : 0);
+      }
     }
   }
-  static TENON_DEVICE void load_chunk(unsigned char* target, const T* source, bool valid) {
+  static TENON_DEVICE void load_chunk(unsigned char* target, const T* source, int real) {
     if constexpr (kTile.aligned) {
-      ptx::cp_async<16>(target, source, valid ? 16 : 0);
+      ptx::cp_async<16>(target, source, real > 0 ? 16 : 0);
     } else {
 #pragma unroll
-      for (int e = 0; e < 8; ++e) reinterpret_cast<T*>(target)[e] = valid ? source[e] : T{0};
+      for (int e = 0; e < 8; ++e) reinterpret_cast<T*>(target)[e] = e < real ? source[e] : T{0};
     }
   }
   TENON_DEVICE void load_q() const {
-    load<kTile.block_m>(kQueryTile, block.rows, [this](int pass) {
-      const int row = load_row() + pass;
+    load<Rows, kTile.block_m>(kQueryTile, block.rows, kTile.head_dim, [this](int pass) {
+      const int row = load_row<Rows>() + pass;
       return problem.q.row(block.batch, block.head_of(row), block.token(row));
     });
   }
-  TENON_DEVICE void load_keys(const AttentionOperand<const T>& from, int tile, int key) const {
-    const T* first = from.row(block.batch, block.kv_head, load_row());
-    load<kTile.block_n>(tile, block.keys_end() - key,
-                        [&](int pass) { return first + i64(key + pass) * from.token; });
+  template <class TileRows>
+  TENON_DEVICE void load_keys(const AttentionOperand<const T>& from, int tile, int key, int column,
+                              int columns) const {
+    const T* first = from.row(block.batch, block.kv_head, load_row<TileRows>()) + column;
+    load<TileRows, kTile.block_n>(tile, block.keys_end() - key, columns,
+                                  [&](int pass) { return first + i64(key + pass) * from.token; });
   }
   // The step'th block of keys into its stage; nothing after the last step.
   TENON_DEVICE void load_step(int step) const {
     if (step < steps) {
-      const int key = (steps - 1 - step) * kTile.block_n, stage = step % kTile.stages * kStageBytes;
-      load_keys(problem.k, stage, key);
-      load_keys(problem.v, stage + kTileBytes, key);
+      const int key = key_of(step), stage = step % kTile.stages * kStageBytes;
+      load_keys<Rows>(problem.k, stage, key, 0, kTile.head_dim);
+      load_keys<RowsV>(problem.v, stage + kKeyBytes, key, first_column(), real_columns());
     }
     ptx::cp_async_commit();
+  }
+  // The block's columns of v and the output: kColumns, but for the last part's.
+  TENON_DEVICE int first_column() const { return kTile.parts_v == 1 ? 0 : block.part * kColumns; }
+  TENON_DEVICE int real_columns() const {
+    const int left = kTile.head_dim_v - first_column();
+    return kTile.parts_v == 1 || left < kColumns ? left : kColumns;
   }
 
   static TENON_DEVICE void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
@@ -152,7 +178,7 @@ struct AttentionSm80 {
   }
   TENON_DEVICE void q_to_registers() {
 #pragma unroll
-    for (int depth = 0; depth < kHeadDim / 16; ++depth) {
+    for (int depth = 0; depth < kDepth / 16; ++depth) {
 #pragma unroll
       for (int t = 0; t < kRowTiles; ++t) q_fragment(q_fragments[depth][t], depth, t);
     }
@@ -161,7 +187,7 @@ struct AttentionSm80 {
   TENON_DEVICE void multiply_qk(float (&s)[kRowTiles][kKeys / 8][4], int k_tile) const {
     const int chunk = k_tile + Rows::chunk(warp_n * kKeys + lane / 16 * 8 + lane % 8, lane / 8 % 2);
 #pragma unroll
-    for (int depth = 0; depth < kHeadDim / 16; ++depth) {
+    for (int depth = 0; depth < kDepth / 16; ++depth) {
       unsigned a[kRowTiles][4];
 #pragma unroll
       for (int t = 0; t < kRowTiles; ++t) {
@@ -186,7 +212,7 @@ struct AttentionSm80 {
   }
 
   TENON_DEVICE void multiply_pv(const float (&p)[kRowTiles][kKeys / 8][4], int v_tile) {
-    const int chunk = v_tile + Rows::chunk(warp_n * kKeys + lane % 16, lane / 16);
+    const int chunk = v_tile + RowsV::chunk(warp_n * kKeys + lane % 16, lane / 16);
 #pragma unroll
     for (int m = 0; m < kKeys / 16; ++m) {
       unsigned a[kRowTiles][4];
@@ -197,9 +223,9 @@ struct AttentionSm80 {
           a[t][i] = pack(p[t][2 * m + i / 2][i % 2 * 2], p[t][2 * m + i / 2][i % 2 * 2 + 1]);
       }
 #pragma unroll
-      for (int n = 0; n < kHeadDim / 16; ++n) {
+      for (int n = 0; n < kColumns / 16; ++n) {
         unsigned b[4];
-        ptx::ldmatrix_x4_trans(b, shared + Rows::move(chunk, n, m));
+        ptx::ldmatrix_x4_trans(b, shared + RowsV::move(chunk, n, m));
 #pragma unroll
         for (int t = 0; t < kRowTiles; ++t) {
           mma(out[t][2 * n], a[t], b[0], b[1]);
@@ -209,18 +235,29 @@ struct AttentionSm80 {
     }
   }
 
-  // One row's scores, scaled and masked where that is due. Without scale_first the scale waits for the
-  // exponential, where it costs nothing.
+  // A scaled score's softcap * tanh(score / softcap) from the product, both in exponents of 2: with an absolute
+  // error of a few f32 roundings of softcap, where tanh.approx would leave 2^-11 of it.
+  TENON_DEVICE float capped(float product) const {
+    const float cap = problem.softcap * kLog2e, inner = 2 * kLog2e * problem.scale / problem.softcap;
+    return fmaf(-2 * cap, ptx::rcp_approx(ptx::ex2_approx(product * inner) + 1), cap);
+  }
+
+  // One row's scores, scaled, capped, biased and masked where that is due. Without scale_first the scale waits
+  // for the exponential, where it costs nothing.
   template <bool kMasked>
-  TENON_DEVICE void mask_row(float (&s)[kKeys / 8][4], int t, int h, int key0) const {
-    const auto mask = block.mask_row(problem.mask, row_of(t, h), key0, visible[t][h]);
+  TENON_DEVICE void finish_scores(float (&s)[kKeys / 8][4], int t, int h, int key0) const {
+    const auto scores = block.score_row(row_of(t, h), key0, first_seen(t, h), end[t][h]);
 #pragma unroll
     for (int j = 0; j < kKeys / 8; ++j) {
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
         float& score = s[j][2 * h + c];
-        if constexpr (kTile.scale_first) score *= to_base2;
-        if constexpr (kMasked) score = mask.score(score, 8 * j + c, kLog2e);
+        if constexpr (kTile.softcap)
+          score = capped(score);
+        else if constexpr (kTile.scale_first)
+          score *= to_base2;
+        score = scores.biased(score, 8 * j + c, kLog2e);
+        if constexpr (kMasked) score = scores.masked(score, 8 * j + c, kLog2e);
       }
     }
   }
@@ -228,7 +265,7 @@ struct AttentionSm80 {
   // One row's scores become its weights; sums and the output so far move to the new maximum.
   template <bool kMasked>
   TENON_DEVICE void soften(float (&s)[kKeys / 8][4], int t, int h, int key0) {
-    mask_row<kMasked>(s, t, h, key0);
+    finish_scores<kMasked>(s, t, h, key0);
     const float unit = kTile.scale_first ? 1.0f : to_base2;
     float most = row_max[t][h];
 #pragma unroll
@@ -250,7 +287,7 @@ struct AttentionSm80 {
       }
     }
 #pragma unroll
-    for (int n = 0; n < kHeadDim / 8; ++n) {
+    for (int n = 0; n < kColumns / 8; ++n) {
       out[t][n][2 * h] *= correction;
       out[t][n][2 * h + 1] *= correction;
     }
@@ -264,13 +301,13 @@ struct AttentionSm80 {
     const int stage = step % kTile.stages * kStageBytes;
     float s[kRowTiles][kKeys / 8][4] = {};
     multiply_qk(s, stage);
-    const int key0 = (steps - 1 - step) * kTile.block_n + warp_n * kKeys + lane % 4 * 2;
+    const int key0 = key_of(step) + warp_n * kKeys + lane % 4 * 2;
 #pragma unroll
     for (int t = 0; t < kRowTiles; ++t) {
       soften<kMasked>(s[t], t, 0, key0);
       soften<kMasked>(s[t], t, 1, key0);
     }
-    multiply_pv(s, stage + kTileBytes);
+    multiply_pv(s, stage + kKeyBytes);
   }
 
   // f32 results, not yet divided by their sums, into shared memory: [warps_n][block_m][merge_pitch], then
@@ -287,17 +324,17 @@ struct AttentionSm80 {
     for (int t = 0; t < kRowTiles; ++t) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        float sum = visible[t][h] > 0 ? row_sum[t][h] : 0.0f;
+        float sum = sees(t, h) ? row_sum[t][h] : 0.0f;
         sum += __shfl_xor_sync(0xffffffffu, sum, 1);
         sum += __shfl_xor_sync(0xffffffffu, sum, 2);
         if (lane % 4 == 0) {
           merge_statistics(warp_n, row_of(t, h))[0] =
-              visible[t][h] > 0 ? row_max[t][h] * (kTile.scale_first ? 1.0f : to_base2) : kUnseen;
+              sees(t, h) ? row_max[t][h] * (kTile.scale_first ? 1.0f : to_base2) : kUnseen;
           merge_statistics(warp_n, row_of(t, h))[1] = sum;
         }
         float* target = merge_row(warp_n, row_of(t, h)) + lane % 4 * 2;
 #pragma unroll
-        for (int n = 0; n < kHeadDim / 8; ++n)
+        for (int n = 0; n < kColumns / 8; ++n)
           *reinterpret_cast<float2*>(target + 8 * n) = make_float2(out[t][n][2 * h], out[t][n][2 * h + 1]);
       }
     }
@@ -314,31 +351,42 @@ struct AttentionSm80 {
     return kTile.warps_n == 1 || most == kUnseen ? 1.0f : ptx::ex2_approx(merge_statistics(n, row)[0] - most);
   }
 
-  // Eight neighbouring outputs of a row.
+  // kCount neighbouring outputs of a row.
+  template <int kCount>
   TENON_DEVICE void put_chunk(int row, int column) const {
-    const float most = largest(row);
-    float sum = 0;
-    Vec<float, 8> total = splat<8>(0.0f);
+    float most = largest(row), sum = 0;
+    Vec<float, kCount> total = splat<kCount>(0.0f);
 #pragma unroll
     for (int n = 0; n < kTile.warps_n; ++n) {
       const float factor = weight(n, row, most);
       sum += factor * merge_statistics(n, row)[1];
+      const auto part = tenon::load<kCount>(merge_row(n, row) + column);
 #pragma unroll
-      for (int e = 0; e < 8; ++e) total[e] += factor * merge_row(n, row)[column + e];
+      for (int e = 0; e < kCount; ++e) total[e] += factor * part[e];
+    }
+    if constexpr (Problem::Sinks::kPresent) {
+      const float sink = problem.sinks[block.head_of(row)] * kLog2e, peak = fmaxf(most, sink);
+      const float fade = ptx::ex2_approx(most - peak);
+      total = map([=](float x) { return x * fade; }, total);
+      if (sum != 0) sum = sum * fade + ptx::ex2_approx(sink - peak);
+      most = peak;
     }
     const float inverse = ptx::rcp_approx(sum);
     total = map([=](float x) { return sum == 0 ? 0.0f : x * inverse; }, total);
-    store<kTile.aligned ? 8 : 1>(problem.out.row(block.batch, block.head_of(row), block.token(row)) + column,
-                                 total);
+    column += first_column();
+    store<kCount>(problem.out.row(block.batch, block.head_of(row), block.token(row)) + column, total);
     float check = 0;
 #pragma unroll
-    for (int e = 0; e < 8; ++e) check += 0.0f * total[e];  // NaN if any is NaN or infinite
-    if (is_nan(check)) repair_outputs<kHeadDim, 8>(problem, block, row, column, 1, most, sum);
+    for (int e = 0; e < kCount; ++e) check += 0.0f * total[e];  // NaN if any is NaN or infinite
+    if (is_nan(check)) repair_outputs<kCount>(block, row, column, 1, most, sum);
   }
 
+  // Neighbouring threads put neighbouring outputs: four each meet no bank twice.
   TENON_DEVICE void put_output() const {
-    for (int i = threadIdx.x; i < block.rows * Rows::kChunks; i += kThreads)
-      put_chunk(i / Rows::kChunks, i % Rows::kChunks * 8);
+    constexpr int kCount = kTile.aligned ? 4 : 1;
+    const int chunks = real_columns() / kCount;
+    for (int i = threadIdx.x; i < block.rows * chunks; i += kThreads)
+      put_chunk<kCount>(i / chunks, i % chunks * kCount);
   }
 
   TENON_DEVICE void run() {
@@ -351,12 +399,23 @@ struct AttentionSm80 {
       __syncthreads();
     }
     for (int step = 1; step < kTile.stages - 1; ++step) load_step(step);
-    // Every row sees all keys of the later steps; a mask has its say in all of them.
-    const int masked = Mask::kPresent ? steps : steps - block.visible(0) / kTile.block_n;
+    // Every row sees all keys of the steps between; a mask has its say in all of them.
+    const int late = steps - (block.end(0) - first_key) / kTile.block_n;
+    const int early =
+        kTile.window ? (block.begin(block.rows - 1) - first_key + kTile.block_n - 1) / kTile.block_n : 0;
     int step = 0;
-    for (; step < masked; ++step) process<true>(step);
-    if constexpr (!Mask::kPresent)
+    if constexpr (Mask::kPresent) {
+      for (; step < steps; ++step) process<true>(step);
+    } else if constexpr (kTile.window) {
+      for (; step < steps; ++step)
+        if (step < late || step >= steps - early)
+          process<true>(step);
+        else
+          process<false>(step);
+    } else {
+      for (; step < late; ++step) process<true>(step);
       for (; step < steps; ++step) process<false>(step);
+    }
     ptx::cp_async_wait<0>();
     __syncthreads();
     put_partials();
@@ -365,9 +424,9 @@ struct AttentionSm80 {
   }
 };
 
-template <AttentionTile kTile, class T, class Mask>
-TENON_DEVICE void attention_sm80(const AttentionProblem<T, Mask>& problem) {
-  AttentionSm80<kTile, T, Mask>(problem, ptx::dynamic_shared()).run();
+template <AttentionTile kTile, class Problem>
+TENON_DEVICE void attention_sm80(const Problem& problem) {
+  AttentionSm80<kTile, Problem>(problem, ptx::dynamic_shared()).run();
 }
 
 }  // namespace tenon

@@ -27,26 +27,34 @@ struct RowConfig {
 // rows are the query tokens of `pack` query heads that share a key head, a token's heads side by side:
 // packing fills tiles when tokens are few.
 struct AttentionTile {
-  int head_dim = 128;
-  int block_m = 64;    // 16 or 32 rows a warp
-  int block_n = 64;    // at least 16 keys a warp
-  int warps_m = 4;     // warps along the rows
-  int warps_n = 1;     // warps along the keys of a step, merged once at the end
-  int stages = 2;      // steps of K and V resident in shared memory
-  int pack = 1;        // divides the heads that share a key head
+  int head_dim = 128;         // of q and k
+  int head_dim_v = head_dim;  // of v and the output
+  int parts_v = 1;   // blocks that share the output's columns, each making all scores: where one's registers
+                     // do not hold head_dim_v
+  int block_m = 64;  // 16 or 32 rows a warp
+  int block_n = 64;  // at least 16 keys a warp
+  int warps_m = 4;   // warps along the rows
+  int warps_n = 1;   // warps along the keys of a step, merged once at the end
+  int stages = 2;    // steps of K and V resident in shared memory
+  int pack = 1;      // divides the heads that share a key head
   int min_blocks = 1;  // that an SM shall hold at a time: bounds a thread's registers
   bool causal = false;
+  bool window = false;          // a query sees so many keys and no more
+  bool softcap = false;         // scores are bent into a range
   bool q_in_registers = false;  // q's place in shared memory then serves the later stages
   bool scale_first =
-      false;  // scores are scaled before their maximum: additive masks, and scales that are not positive
-  bool aligned = true;  // every row of q, k, v and the output begins at a multiple of 16 bytes
+      false;  // scores are scaled before their maximum: what changes them, and scales that are not positive
+  bool aligned = true;  // every row of q, k, v and the output is whole 16 bytes, and begins at a multiple
 
   constexpr int threads() const { return 32 * warps_m * warps_n; }
-  constexpr int stage_elements() const { return 2 * block_n * head_dim; }
+  // Columns of the tiles: those of q and k, and of one part of v, up to a multiple of 16.
+  constexpr int depth() const { return (head_dim + 15) / 16 * 16; }
+  constexpr int columns() const { return ((head_dim_v + parts_v - 1) / parts_v + 15) / 16 * 16; }
+  constexpr int stage_elements() const { return block_n * (depth() + columns()); }
   // Rows of the f32 results on their way out are padded by 8 against bank conflicts.
-  constexpr int merge_pitch() const { return head_dim + 8; }
+  constexpr int merge_pitch() const { return columns() + 8; }
   constexpr int load_bytes() const {
-    const int ring = stages * stage_elements(), q = block_m * head_dim;
+    const int ring = stages * stage_elements(), q = block_m * depth();
     return 2 * (q_in_registers ? (ring > q + stage_elements() ? ring : q + stage_elements()) : ring + q);
   }
   constexpr int merge_bytes() const { return 4 * warps_n * block_m * (merge_pitch() + 2); }
@@ -55,20 +63,28 @@ struct AttentionTile {
 
 // Attention in exact f32. 16 threads share a row; each thread holds rows_per_thread rows.
 struct AttentionSimtTile {
-  int head_dim = 64;
-  int block_n = 32;  // keys of a step, a multiple of 16
+  static constexpr int parts_v = 1;
+  int head_dim = 64;          // of q and k
+  int head_dim_v = head_dim;  // of v and the output
+  int block_n = 32;           // keys of a step, a multiple of 16
   int rows_per_thread = 4;
   int warps = 4;
   int pack = 1;
   bool causal = false;
+  bool window = false;
+  bool softcap = false;
   bool aligned = true;
 
   constexpr int threads() const { return 32 * warps; }
   constexpr int block_m() const { return 2 * warps * rows_per_thread; }
-  constexpr int pitch() const { return head_dim + 4; }  // both pitches: 16-byte rows that meet no bank twice
+  // Columns of the tiles, and the pitches of their rows: multiples of 16 bytes that meet no bank twice.
+  constexpr int depth() const { return (head_dim + 7) / 8 * 8; }
+  constexpr int columns() const { return (head_dim_v + 15) / 16 * 16; }
+  constexpr int pitch() const { return depth() + 4; }
+  constexpr int pitch_v() const { return columns() + 4; }
   constexpr int score_pitch() const { return block_n + 4; }
   constexpr int shared_bytes() const {
-    return 4 * ((block_m() + 2 * block_n) * pitch() + block_m() * score_pitch());
+    return 4 * ((block_m() + block_n) * pitch() + block_n * pitch_v() + block_m() * score_pitch());
   }
 };
 

@@ -132,9 +132,9 @@ def attentions(dtype):
     """Attention with shared keys, masks, windows and the rest, over lengths that tiles do not divide, with and without a cache."""
     f = Family("attentions", dtype)
 
-    def add(heads, shared, queries, keys, size, batch=1, **options):
+    def add(heads, shared, queries, keys, size, size_v=None, batch=1, **options):
         q, k = f.input(batch, heads, queries, size), f.input(batch, shared, keys, size)
-        v = f.input(batch, shared, keys, size)
+        v = f.input(batch, shared, keys, size_v or size)
         f.add(f"attention({q}, {k}, {v}" + "".join(f", {key}={value}" for key, value in options.items()) + ")")
 
     add(2, 2, 65, 65, 64, causal="true")
@@ -146,6 +146,24 @@ def attentions(dtype):
     add(3, 1, 17, 65, 32, causal="true", offset=48)
     add(2, 2, 33, 65, 64, mask=f.input(33, 65))
     add(2, 2, 17, 33, 64, mask=f.input(2, 1, 1, 33, dtype="bool"), batch=2)
+    for size, size_v in ((8, 8), (5, 11), (24, 40), (40, 8), (56, 56), (112, 112), (136, 136), (192, 128), (256, 256), (64, 264)):
+        add(4, 2, 33, 65, size, size_v, causal="true", offset=20)
+    for queries in (1, 17, 65):
+        add(2, 1, queries, 33, 512)
+    add(2, 2, 65, 65, 64, causal="true", window=17)
+    add(6, 2, 17, 129, 64, causal="true", window=40, offset=112)
+    add(2, 2, 129, 129, 32, window=65)
+    add(4, 1, 1, 333, 128, causal="true", window=100, offset=332, sinks=f.input(4))
+    add(2, 1, 33, 65, 96, softcap=2.0)
+    add(2, 1, 65, 129, 256, softcap=0.5, causal="true", window=33, offset=64)
+    add(2, 2, 65, 65, 80, alibi=f.input(2), causal="true")
+    add(6, 2, 7, 33, 64, alibi=f.input(6), offset=26)
+    add(2, 2, 33, 65, 64, sinks=f.input(2))
+    add(6, 3, 33, 65, 72, sinks=f.input(6), alibi=f.input(6), softcap=3.0, window=20, causal="true", mask=f.input(33, 65))
+    add(2, 2, 33, 65, 512, 512, sinks=f.input(2), alibi=f.input(2), softcap=3.0, window=20, mask=f.input(65, dtype="bool"))
+    ragged = f.input(3, dtype="i32")
+    add(4, 2, 17, 33, 64, batch=3, causal="true", offset=ragged)
+    add(4, 2, 1, 33, 40, batch=3, causal="true", offset=ragged, window=5, sinks=f.input(4))
     position = f.input(dtype="i32")
     for queries in (1, 7):
         caches = f"{f.state(1, 2, 80, 64)}, {f.state(1, 2, 80, 64)}"

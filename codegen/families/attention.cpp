@@ -11,8 +11,9 @@ namespace {
 
 constexpr int kMaxGrid = 65535;  // of y and z
 constexpr int64_t kMaxRows = (int64_t{1} << 31) - 1;
-constexpr int kWarpsToFill = 8;         // that keep an SM's tensor cores or FMA pipes busy
-constexpr double kStepLatencyUs = 0.7;  // from the request of a step's K and V to their arrival
+constexpr int64_t kFarthest = int64_t{1} << 30;  // that a window reaches or an offset shifts
+constexpr int kWarpsToFill = 8;                  // that keep an SM's tensor cores or FMA pipes busy
+constexpr double kStepLatencyUs = 0.7;           // from the request of a step's K and V to their arrival
 constexpr double kSharedBytesPerClock = 128;
 
 std::string format(const char* pattern, double a, double b) {
@@ -32,11 +33,14 @@ struct Division {
     const int64_t stride = (tiles + kLookedAt - 1) / kLookedAt;
     for (int64_t tile = tiles - 1; tile >= 0; tile -= stride) {
       const int64_t last = std::min((tile + 1) * config.block_m(), rows) - 1;
-      const int64_t taken = (site.end_key(last / config.pack()) + config.block_n() - 1) / config.block_n();
+      const int64_t taken =
+          (site.end_key(last / config.pack()) -
+           site.first_key((last - last % config.block_m()) / config.pack()) + config.block_n() - 1) /
+          config.block_n();
       steps += static_cast<double>(taken) * static_cast<double>(std::min(stride, tile + 1));
       longest = std::max(longest, taken);
     }
-    const int64_t heads = site.heads / config.pack() * site.batch.extent();
+    const int64_t heads = site.heads / config.pack() * config.parts_v() * site.batch.extent();
     blocks = tiles * heads;
     steps *= static_cast<double>(heads);
   }
@@ -49,7 +53,7 @@ struct Costing {
   const Card& card;
   const Division division;
   const double element = static_cast<double>(size_of(site.dtype));
-  const double tile_bytes = config.block_n() * site.head_dim * element;
+  const double step_bytes = config.block_n() * config.key_columns() * element;  // of K and V
 
   /// Blocks that an SM holds at a time.
   int resident() const {
@@ -60,19 +64,20 @@ struct Costing {
     return std::max(1, std::min({by_shared, by_threads, by_registers}));
   }
   double arithmetic() const {
-    const double flops = 4.0 * division.steps * config.block_m() * config.block_n() * site.head_dim;
+    const double flops = 2.0 * division.steps * config.block_m() * config.block_n() * config.key_columns();
     return flops / (card.product_tflops(site.dtype, false) * card.generated_efficiency) * 1e-6;
   }
   double exponentials() const {
-    return division.steps * config.block_m() * config.block_n() / card.sfu_gops * 1e-3;
+    const int each = site.softcap > 0 ? 3 : 1;  // a cap takes an exponential and a reciprocal
+    return each * division.steps * config.block_m() * config.block_n() / card.sfu_gops * 1e-3;
   }
   double shared_memory() const {
     const int readers =
         config.tensor_cores ? config.tile.warps_m : config.block_m() / config.simt.rows_per_thread / 2;
-    const double bytes = division.steps * tile_bytes * (2.0 * readers + 2);
+    const double bytes = division.steps * step_bytes * (readers + 1);
     return bytes / (kSharedBytesPerClock * card.sms * card.clock_ghz) * 1e-3;
   }
-  double l2() const { return division.steps * 2 * tile_bytes / card.l2_gb_s * 1e-3; }
+  double l2() const { return division.steps * step_bytes / card.l2_gb_s * 1e-3; }
   /// How much longer the SM with most work takes than the mean, and how full of warps it is.
   double imbalance() const {
     if (division.steps == 0) return 1;
@@ -108,8 +113,9 @@ void fill_estimate(Estimate& estimate, const Costing& cost) {
        format("%.1f GFLOP with the tiles' margins at %.0f TFLOP/s",
               arithmetic * card.product_tflops(cost.site.dtype, false) * card.generated_efficiency * 1e-3,
               card.product_tflops(cost.site.dtype, false) * card.generated_efficiency) +
-           (cost.site.causal && cost.site.offset ? "; the offset is known at run time: a full cache counted"
-                                                 : "")},
+           ((cost.site.causal || cost.site.window > 0) && cost.site.offset
+                ? "; the offset is known at run time: a full cache counted"
+                : "")},
       {"exponentials", exponentials,
        format("%.1f M at %.0f G/s", exponentials * card.sfu_gops * 1e-3, card.sfu_gops)},
       {"shared memory", shared,
@@ -125,18 +131,12 @@ void fill_estimate(Estimate& estimate, const Costing& cost) {
   estimate.uncertainty = card.uncertainty;
 }
 
-/// "" or what of the site the kernels cannot do yet.
-std::string missing_feature(const AttentionSite& site) {
-  constexpr int kHeadDims[] = {32, 64, 80, 96, 128, 256};
-  if (site.window != 0) return "attention has a window, which no kernel does yet";
-  if (site.softcap != 0) return "attention has a softcap, which no kernel does yet";
-  if (site.alibi) return "attention has alibi, which no kernel does yet";
-  if (site.sinks) return "attention has sinks, which no kernel does yet";
-  if (site.head_dim_v != site.head_dim)
-    return "head_dim of v is " + std::to_string(site.head_dim_v) + ", of q " + std::to_string(site.head_dim) +
-           ": no kernel does different ones yet";
-  if (!llvm::is_contained(kHeadDims, site.head_dim))
-    return "head_dim " + std::to_string(site.head_dim) + ": the kernels do 32, 64, 80, 96, 128 and 256";
+/// "" or what of the site the kernels cannot do.
+std::string refusal(const AttentionSite& site) {
+  for (int d : {site.head_dim, site.head_dim_v})
+    if (d < 1 || d > kMaxHeadDim)
+      return "head_dim " + std::to_string(d) + ": the kernels do 1 to " + std::to_string(kMaxHeadDim);
+  if (site.window > kFarthest) return "a window of more than 2^30 keys";
   return "";
 }
 
@@ -145,10 +145,12 @@ std::string illegal(const AttentionSite& site, const AttentionConfig& config, co
   if (config.shared_bytes() > card.shared_bytes_per_block)
     return "needs " + std::to_string(config.shared_bytes()) + " bytes of shared memory, a block has " +
            std::to_string(card.shared_bytes_per_block);
-  if (site.batch.extent() > kMaxGrid || site.heads / config.pack() > kMaxGrid)
+  if (site.batch.extent() > kMaxGrid || site.heads / config.pack() * config.parts_v() > kMaxGrid)
     return "more than 65535 heads or batch rows";
-  if (std::max(site.queries.extent() * config.pack(), site.keys.extent()) > kMaxRows)
-    return "more than 2^31 - 1 rows or keys";
+  const bool far = site.window > 0 || site.alibi;  // places are added up to more than a row
+  const int64_t longest = std::max(site.queries.extent() * config.pack(), site.keys.extent());
+  if (longest > (far ? kFarthest / 2 : kMaxRows))
+    return std::string("more than ") + (far ? "2^29" : "2^31 - 1") + " rows or keys";
   return "";
 }
 
@@ -160,7 +162,7 @@ class AttentionFamily : public EmittingFamily {
     if (region.pattern != Pattern::kAttention) return "no attention region";
     AttentionSite site;
     std::string why = read_attention(region, site);
-    return why.empty() ? missing_feature(site) : why;
+    return why.empty() ? refusal(site) : why;
   }
 
   std::vector<Candidate> candidates(const Region& region, const Target& target,

@@ -2,12 +2,15 @@
 // and spills nowhere; golden tests keep it so.
 #include "codegen/families/attention_config.h"
 
+#include <algorithm>
+
 namespace tenon {
 namespace {
 
 struct TileRow {
-  int head_dim, block_m, block_n, warps_m, warps_n, stages, min_blocks;
-  bool masks;  // without spilling where every step reads a mask
+  int columns;  // at most, of q's tile and of v's
+  int block_m, block_n, warps_m, warps_n, stages, min_blocks;
+  bool scores;  // without spilling where every step changes the scores
 };
 
 // Tall tiles for many queries: 32 rows a warp halve the reads of K and V from shared memory, where registers
@@ -19,13 +22,26 @@ constexpr TileRow kTiles[] = {
     {80, 128, 32, 4, 1, 2, 2, false}, {80, 64, 64, 4, 1, 2, 2, true},  {80, 16, 64, 1, 4, 3, 3, true},
     {96, 128, 32, 4, 1, 2, 2, false}, {96, 64, 64, 4, 1, 2, 2, true},  {96, 16, 64, 1, 4, 3, 3, true},
     {128, 128, 64, 8, 1, 2, 1, true}, {128, 64, 64, 4, 1, 2, 2, true}, {128, 16, 64, 1, 4, 3, 2, true},
-    {128, 16, 64, 1, 4, 2, 2, true},  {256, 64, 32, 4, 1, 2, 1, true}, {256, 128, 32, 8, 1, 2, 1, true},
-    {256, 16, 32, 1, 2, 3, 2, true},  {256, 16, 32, 1, 2, 2, 2, true},
+    {128, 16, 64, 1, 4, 2, 2, true},  {192, 64, 32, 4, 1, 2, 2, true}, {192, 128, 32, 8, 1, 2, 1, true},
+    {192, 16, 32, 1, 2, 3, 2, true},  {256, 64, 32, 4, 1, 2, 1, true}, {256, 128, 32, 8, 1, 2, 1, true},
+    {256, 16, 32, 1, 2, 3, 2, true},  {256, 16, 32, 1, 2, 2, 2, true}, {512, 64, 16, 4, 1, 2, 1, true},
+    {512, 32, 16, 2, 1, 2, 1, true},  {512, 16, 32, 1, 2, 2, 1, true},
 };
+
+constexpr int kMaxColumnsV = 256;  // of one block: what 16 rows a warp can hold
+
+/// How many columns the rows of the table that fit the site are for.
+int class_of(const AttentionSite& site) {
+  for (const TileRow& row : kTiles)
+    if (std::max(site.head_dim, site.head_dim_v) <= row.columns) return row.columns;
+  return 0;
+}
 
 AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row, int pack) {
   AttentionConfig config;
-  config.tile = {.head_dim = row.head_dim,
+  config.tile = {.head_dim = site.head_dim,
+                 .head_dim_v = site.head_dim_v,
+                 .parts_v = (site.head_dim_v + kMaxColumnsV - 1) / kMaxColumnsV,
                  .block_m = row.block_m,
                  .block_n = row.block_n,
                  .warps_m = row.warps_m,
@@ -34,7 +50,9 @@ AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row
                  .pack = pack,
                  .min_blocks = row.min_blocks,
                  .causal = site.causal,
-                 .scale_first = site.additive_mask || site.scale <= 0,
+                 .window = site.window > 0,
+                 .softcap = site.softcap > 0,
+                 .scale_first = site.additive_mask || site.alibi || site.softcap > 0 || site.scale <= 0,
                  .aligned = site.aligned};
   return config;
 }
@@ -43,10 +61,13 @@ AttentionConfig simt_config(const AttentionSite& site, int rows_per_thread, int 
   AttentionConfig config;
   config.tensor_cores = false;
   config.simt = {.head_dim = site.head_dim,
-                 .block_n = site.head_dim > 128 ? 16 : 32,
+                 .head_dim_v = site.head_dim_v,
+                 .block_n = std::max(site.head_dim, site.head_dim_v) > 128 ? 16 : 32,
                  .rows_per_thread = rows_per_thread,
                  .pack = pack,
                  .causal = site.causal,
+                 .window = site.window > 0,
+                 .softcap = site.softcap > 0,
                  .aligned = site.aligned};
   return config;
 }
@@ -65,14 +86,16 @@ std::string AttentionConfig::text() const {
 
 std::vector<AttentionConfig> attention_configs(const AttentionSite& site) {
   std::vector<AttentionConfig> configs;
+  if (std::max(site.head_dim, site.head_dim_v) > kMaxHeadDim) return configs;
   for (int pack : {1, site.group()}) {
     if (pack == 1 && !configs.empty()) break;  // no group to pack
     if (site.dtype == DType::kF32) {
       for (int rows : {4, 1}) configs.push_back(simt_config(site, rows, pack));
       continue;
     }
+    const bool scores = site.mask || site.alibi || site.softcap > 0;
     for (const TileRow& row : kTiles)
-      if (row.head_dim == site.head_dim && (row.masks || !site.mask))
+      if (row.columns == class_of(site) && (row.scores || !scores))
         configs.push_back(tensor_core_config(site, row, pack));
   }
   return configs;

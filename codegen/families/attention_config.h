@@ -18,6 +18,11 @@ struct AttentionConfig {
   int pack() const { return tensor_cores ? tile.pack : simt.pack; }
   int threads() const { return tensor_cores ? tile.threads() : simt.threads(); }
   int min_blocks() const { return tensor_cores ? tile.min_blocks : 1; }
+  int parts_v() const { return tensor_cores ? tile.parts_v : simt.parts_v; }
+  /// Columns that a key has in the tiles of K and V together.
+  int key_columns() const {
+    return tensor_cores ? tile.depth() + tile.columns() : simt.depth() + simt.columns();
+  }
   int64_t shared_bytes() const { return tensor_cores ? tile.shared_bytes() : simt.shared_bytes(); }
   /// Tiles of rows of one packed head.
   int64_t row_tiles(const AttentionSite& site) const {
@@ -26,8 +31,10 @@ struct AttentionConfig {
   std::string text() const;  ///< "128x64/2 warps 4x1 pack 1"
 };
 
+constexpr int kMaxHeadDim = 512;  ///< of q and k, and of v
+
 /// The configs that compile without spilling for this site, tall tiles first: with and without the heads of a
-/// key head packed.
+/// key head packed. None where a head_dim is larger than kMaxHeadDim.
 std::vector<AttentionConfig> attention_configs(const AttentionSite& site);
 
 }  // namespace tenon

@@ -10,13 +10,31 @@ namespace {
 
 std::string flag(bool value) { return value ? "true" : "false"; }
 
+/// What the tiles of both kernels begin with.
+template <class Tile>
+std::string dims_text(const Tile& tile) {
+  std::string text = ".head_dim = " + std::to_string(tile.head_dim);
+  if (tile.head_dim_v != tile.head_dim) text += ", .head_dim_v = " + std::to_string(tile.head_dim_v);
+  if (tile.parts_v != 1) text += ", .parts_v = " + std::to_string(tile.parts_v);
+  return text;
+}
+
+/// Which keys a query sees, and what becomes of their scores.
+template <class Tile>
+std::string features_text(const Tile& tile) {
+  std::string text = ".causal = " + flag(tile.causal);
+  if (tile.window) text += ", .window = true";
+  if (tile.softcap) text += ", .softcap = true";
+  return text;
+}
+
 std::string tile_text(const AttentionTile& tile) {
   std::string text =
-      "static constexpr AttentionTile kTile{.head_dim = " + std::to_string(tile.head_dim) +
+      "static constexpr AttentionTile kTile{" + dims_text(tile) +
       ", .block_m = " + std::to_string(tile.block_m) + ", .block_n = " + std::to_string(tile.block_n) +
       ", .warps_m = " + std::to_string(tile.warps_m) + ", .warps_n = " + std::to_string(tile.warps_n) +
       ", .stages = " + std::to_string(tile.stages) + ", .pack = " + std::to_string(tile.pack) +
-      ", .min_blocks = " + std::to_string(tile.min_blocks) + ", .causal = " + flag(tile.causal);
+      ", .min_blocks = " + std::to_string(tile.min_blocks) + ", " + features_text(tile);
   if (tile.q_in_registers) text += ", .q_in_registers = true";
   if (tile.scale_first) text += ", .scale_first = true";
   if (!tile.aligned) text += ", .aligned = false";
@@ -24,11 +42,24 @@ std::string tile_text(const AttentionTile& tile) {
 }
 
 std::string tile_text(const AttentionSimtTile& tile) {
-  return "static constexpr AttentionSimtTile kTile{.head_dim = " + std::to_string(tile.head_dim) +
+  return "static constexpr AttentionSimtTile kTile{" + dims_text(tile) +
          ", .block_n = " + std::to_string(tile.block_n) +
          ", .rows_per_thread = " + std::to_string(tile.rows_per_thread) +
-         ", .warps = " + std::to_string(tile.warps) + ", .pack = " + std::to_string(tile.pack) +
-         ", .causal = " + flag(tile.causal) + (tile.aligned ? "" : ", .aligned = false") + "};";
+         ", .warps = " + std::to_string(tile.warps) + ", .pack = " + std::to_string(tile.pack) + ", " +
+         features_text(tile) + (tile.aligned ? "" : ", .aligned = false") + "};";
+}
+
+/// "AttentionProblem<bf16, AttentionMask<bool>>": the types of what there is.
+std::string problem_type(const AttentionSite& site) {
+  const std::string element = storage_type(site.dtype).str();
+  std::string type = "AttentionProblem<" + element + ", ";
+  type += !site.mask ? "NoMask" : "AttentionMask<" + (site.additive_mask ? element : "bool") + ">";
+  auto numbers = [](const std::optional<StridedView>& view) {
+    return view ? ", HeadNumbers<" + storage_type(view->base->type().dtype).str() + ">" : ", NoHeadNumbers";
+  };
+  if (site.alibi || site.sinks) type += numbers(site.alibi);
+  if (site.sinks) type += numbers(site.sinks);
+  return type + ">";
 }
 
 /// The strings that initialise the problem, asking for the kernel's parameters in the order of their mention.
@@ -51,7 +82,14 @@ class ProblemPrinter {
     lines.push_back(".keys = int(" + parameters_.number(site_.keys) + "),");
     lines.push_back(".group = " + std::to_string(site_.group()) + ",");
     lines.push_back(".scale = " + literal(site_.scale, DType::kF32) + ",");
-    lines.push_back(".offset = " + offset() + "});");
+    const size_t feature = lines.size();
+    lines.push_back(".offset = " + offset());
+    if (site_.window > 0) lines.push_back(".window = " + std::to_string(site_.window));
+    if (site_.softcap > 0) lines.push_back(".softcap = " + literal(site_.softcap, DType::kF32));
+    if (site_.alibi) lines.push_back(".alibi = " + operand(*site_.alibi, 1));
+    if (site_.sinks) lines.push_back(".sinks = " + operand(*site_.sinks, 1));
+    for (size_t i = feature; i + 1 < lines.size(); ++i) lines[i] += ",";
+    lines.back() += "});";
     return lines;
   }
 
@@ -65,9 +103,10 @@ class ProblemPrinter {
     for (int axis = 0; axis < axes; ++axis) pointer += ", " + parameters_.number(view.strides[axis]);
     return "{" + pointer + "}";
   }
-  /// "position[0 + blockIdx.z * 1]": of a causal mask.
+  /// "position[0 + blockIdx.z * 1]"
   std::string offset() {
-    if (!site_.causal || !site_.offset) return std::to_string(site_.causal ? site_.fixed_offset : 0);
+    if (!site_.positioned()) return "0";
+    if (!site_.offset) return std::to_string(site_.fixed_offset);
     const std::string base = pointer(site_.offset->base);
     std::string index = parameters_.number(site_.offset->offset);
     if (!site_.offset->strides.empty())
@@ -86,13 +125,11 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
                               llvm::StringRef config_text, const Target& target, llvm::StringRef name) {
   Names names(*region.body);
   names.reserve(name);
-  for (llvm::StringRef taken : {"kTile", "Index", "NoMask", "AttentionMask", "AttentionProblem"})
+  for (llvm::StringRef taken :
+       {"kTile", "Index", "NoMask", "AttentionMask", "AttentionProblem", "HeadNumbers", "NoHeadNumbers"})
     names.reserve(taken);
   KernelParameters parameters(names, true);
   const std::vector<std::string> lines = ProblemPrinter(site, names, parameters).lines();
-  const std::string element = storage_type(site.dtype).str();
-  const std::string mask =
-      !site.mask ? "NoMask" : "AttentionMask<" + (site.additive_mask ? element : "bool") + ">";
   const std::string header =
       config.tensor_cores ? "templates/attention_sm80.cuh" : "templates/attention_simt.cuh";
 
@@ -109,8 +146,8 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
             llvm::Twine(config.tensor_cores ? "kTile.min_blocks" : "1") + ") " + name + "(" +
             parameters.signature() + ")");
   text.from(site.node->location);
-  text.line((config.tensor_cores ? "attention_sm80" : "attention_simt") +
-            llvm::Twine("<kTile>(AttentionProblem<") + element + ", " + mask + ">{");
+  text.line((config.tensor_cores ? "attention_sm80" : "attention_simt") + llvm::Twine("<kTile>(") +
+            problem_type(site) + "{");
   for (const std::string& line : lines) text.line("    " + line);
   text.close();
   text.blank();
@@ -122,7 +159,7 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
   kernel.arguments = parameters.arguments;
   kernel.packed = parameters.packed;
   kernel.grid[0] = static_cast<int>(config.row_tiles(site));
-  kernel.grid[1] = site.heads / config.pack();
+  kernel.grid[1] = site.heads / config.pack() * config.parts_v();
   kernel.grid[2] = static_cast<int>(site.batch.extent());
   kernel.block[0] = config.threads();
   kernel.shared_bytes = config.shared_bytes();

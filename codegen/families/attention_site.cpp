@@ -137,8 +137,10 @@ std::string read_attention(const Region& region, AttentionSite& site) {
   if (why.empty()) why = read_place(region, site);
   if (!why.empty()) return why;
   site.scale = node.attributes.number("scale", 1 / std::sqrt(static_cast<double>(site.head_dim)));
+  const int64_t word = 16 / size_of(site.dtype);
+  site.aligned = site.head_dim % word == 0 && site.head_dim_v % word == 0;
   for (const StridedView* view : {&site.q, &site.k, &site.v, &site.out})
-    site.aligned &= is_aligned(*view, 16 / size_of(site.dtype));
+    site.aligned &= is_aligned(*view, word);
   return "";
 }
 

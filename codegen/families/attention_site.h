@@ -29,7 +29,7 @@ struct AttentionSite {
   std::optional<StridedView> offset;        ///< of a tensor: rank 0, or one for each batch row
   int64_t fixed_offset = 0;                 ///< where `offset` is none
   double scale = 1;
-  bool aligned = true;  ///< rows begin at multiples of 16 bytes, for every binding of the dims
+  bool aligned = true;  ///< rows are whole 16 bytes and begin at multiples, for every binding of the dims
 
   int group() const { return heads / kv_heads; }
   /// Whether anything but padding depends on where a query stands among the keys.

@@ -70,12 +70,41 @@ struct Model {
 /// What rounding the weights to 16 bits and the output leave.
 double tolerance(DType dtype) { return dtype == DType::kF32 ? 4e-6 : 2 * unit_roundoff(dtype); }
 
+/// One attention of inputs q, k, v and, where the attributes ask for them, mask, offset, alibi and sinks.
+struct Problem {
+  DType dtype = DType::kBF16;
+  Dim batch = 1;
+  int heads = 2, kv_heads = 1;
+  Dim queries = kT, keys = kS;
+  int d = 32, dv = d;
+  Attributes attributes = {};
+  Shape offset = {};
+  DType head_numbers = dtype;
+
+  Region region(Model& model) const {
+    llvm::SmallVector<Value*, 7> operands = {model.input("q", dtype, {batch, heads, queries, d}),
+                                             model.input("k", dtype, {batch, kv_heads, keys, d}),
+                                             model.input("v", dtype, {batch, kv_heads, keys, dv})};
+    if (attributes.flag("mask")) operands.push_back(model.input("mask", dtype, {heads, queries, keys}));
+    if (attributes.flag("offset")) operands.push_back(model.input("position", DType::kI32, offset));
+    for (llvm::StringRef name : {"alibi", "sinks"})
+      if (attributes.flag(name)) operands.push_back(model.input(name, head_numbers, {heads}));
+    return model.region(model.attention(operands, attributes));
+  }
+};
+
 Region plain(Model& model, DType dtype, Dim batch, int heads, int kv_heads, Dim queries, Dim keys, int d,
              Attributes attributes) {
-  Value* q = model.input("q", dtype, {batch, heads, queries, d});
-  Value* k = model.input("k", dtype, {batch, kv_heads, keys, d});
-  Value* v = model.input("v", dtype, {batch, kv_heads, keys, d});
-  return model.region(model.attention({q, k, v}, std::move(attributes)));
+  return Problem{dtype, batch, heads, kv_heads, queries, keys, d, d, std::move(attributes)}.region(model);
+}
+
+/// Normal numbers, but for a position of each batch row.
+Draw with_positions(std::vector<int64_t> positions) {
+  return [positions = std::move(positions)](llvm::StringRef name, const Type& type) {
+    HostTensor tensor = draw_normal(name, type);
+    if (name == "position") tensor.integers.assign(positions.begin(), positions.end());
+    return tensor;
+  };
 }
 
 TEST_CASE("heads of a joined product are read in place and written merged") {
@@ -127,15 +156,131 @@ TEST_CASE("one query against many keys") {
   check_kernel(attention_family(), region, {.all_candidates = true, .tolerance = tolerance(DType::kF16)});
 }
 
-TEST_CASE("every head_dim") {
-  for (int d : {32, 64, 80, 96, 128, 256}) {
+TEST_CASE("every head_dim, and any other of v") {
+  for (auto [d, dv] :
+       {std::pair(8, 8), std::pair(32, 32), std::pair(56, 56), std::pair(80, 80), std::pair(96, 96),
+        std::pair(128, 128), std::pair(256, 256), std::pair(5, 11), std::pair(8, 64), std::pair(192, 128)}) {
     CAPTURE(d);
+    CAPTURE(dv);
+    for (DType dtype : {DType::kBF16, DType::kF32}) {
+      Model model;
+      const Problem problem{.dtype = dtype, .d = d, .dv = dv, .attributes = {{"causal", true}}};
+      check_kernel(attention_family(), problem.region(model), {.tolerance = tolerance(dtype)});
+    }
+  }
+}
+
+TEST_CASE("a head_dim of v beyond 256: two blocks share its columns") {
+  for (DType dtype : {DType::kF16, DType::kF32}) {
     Model model;
-    const Region region = plain(model, DType::kBF16, 1, 2, 1, kT, kS, d, {{"causal", true}});
-    check_kernel(attention_family(), region, {.tolerance = tolerance(DType::kBF16)});
-    Model exact;
-    const Region f32 = plain(exact, DType::kF32, 1, 2, 1, kT, kS, d, {});
-    check_kernel(attention_family(), f32, {.tolerance = tolerance(DType::kF32)});
+    Draw draw = [](llvm::StringRef name, const Type& type) {
+      HostTensor tensor = draw_normal(name, type);
+      if (name == "v") tensor.reals[tensor.reals.size() - 1] = NAN;  // of the last key, the last column
+      return tensor;
+    };
+    const Problem problem{.dtype = dtype, .d = 64, .dv = 264, .attributes = {{"causal", true}}};
+    check_kernel(attention_family(), problem.region(model), {.draw = draw, .tolerance = tolerance(dtype)});
+  }
+}
+
+TEST_CASE("a window hides the keys that lie far back, and tiles of none but hidden keys are not read") {
+  for (DType dtype : {DType::kBF16, DType::kF32}) {
+    for (bool causal : {true, false}) {
+      Model model;
+      constexpr int kWindow = 70;
+      Draw draw = [](llvm::StringRef name, const Type& type) {
+        HostTensor tensor = with_positions({100})(name, type);
+        if (name == "k" || name == "v")  // before the first query's window
+          for (size_t i = 0; i < 32 * (100 - kWindow + 1); ++i) tensor.reals[i] = NAN;
+        return tensor;
+      };
+      const Problem problem{.dtype = dtype,
+                            .keys = Dim(200, "S"),
+                            .attributes = {{"causal", causal}, {"offset", true}, {"window", Dim(kWindow)}}};
+      const Only family(dtype == DType::kF32 ? "8x32" : causal ? "64x64/2 warps 4x1 pack 1" : "16x64");
+      check_kernel(family, problem.region(model), {.draw = draw, .tolerance = tolerance(dtype)});
+    }
+  }
+}
+
+TEST_CASE("NaN and infinity of keys that a window hides reach no other query") {
+  for (DType dtype : {DType::kF16, DType::kF32}) {
+    Model model;
+    const Problem problem{.dtype = dtype, .keys = kT, .attributes = {{"causal", true}, {"window", Dim(7)}}};
+    Draw draw = [](llvm::StringRef name, const Type& type) {
+      HostTensor tensor = draw_normal(name, type);
+      if (name == "v") tensor.reals[12 * 32 + 5] = NAN;  // of the queries 12 to 18
+      if (name == "v") tensor.reals[20 * 32 + 6] = kInfinity;
+      if (name == "k") tensor.reals[30 * 32 + 6] = NAN;
+      return tensor;
+    };
+    check_kernel(attention_family(), problem.region(model), {.draw = draw, .tolerance = tolerance(dtype)});
+  }
+}
+
+TEST_CASE("softcap, ALiBi and sinks, each and together, beside a mask and a window") {
+  const std::pair<DType, Attributes> each[] = {
+      {DType::kBF16, {{"softcap", 3.0}}},
+      {DType::kF32, {{"softcap", 0.5}, {"scale", -0.2}}},
+      {DType::kF16, {{"alibi", true}, {"causal", true}, {"offset", true}}},
+      {DType::kF32, {{"alibi", true}, {"offset", true}}},
+      {DType::kF16, {{"sinks", true}}},
+      {DType::kF16,
+       {{"softcap", 2.0}, {"alibi", true}, {"sinks", true}, {"causal", true}, {"window", Dim(9)}}},
+      {DType::kBF16,
+       {{"softcap", 2.0},
+        {"alibi", true},
+        {"sinks", true},
+        {"mask", true},
+        {"window", Dim(9)},
+        {"offset", true}}},
+      {DType::kF32,
+       {{"softcap", 2.0},
+        {"alibi", true},
+        {"sinks", true},
+        {"mask", true},
+        {"window", Dim(9)},
+        {"offset", true}}},
+  };
+  for (const auto& [dtype, attributes] : each) {
+    Model model;
+    const Problem problem{.dtype = dtype,
+                          .batch = 2,
+                          .heads = 6,
+                          .kv_heads = 2,
+                          .attributes = attributes,
+                          .head_numbers = attributes.flag("mask") ? DType::kF32 : dtype};
+    check_kernel(attention_family(), problem.region(model),
+                 {.draw = with_positions({13}), .tolerance = tolerance(dtype)});
+  }
+}
+
+TEST_CASE("a sink far above or below the scores") {
+  for (DType dtype : {DType::kBF16, DType::kF32}) {
+    Model model;
+    Draw draw = [](llvm::StringRef name, const Type& type) {
+      HostTensor tensor = draw_normal(name, type);
+      if (name == "sinks") tensor.reals = {200, -200, -kInfinity, 0};
+      return tensor;
+    };
+    const Problem problem{.dtype = dtype, .heads = 4, .attributes = {{"sinks", true}}};
+    check_kernel(attention_family(), problem.region(model), {.draw = draw, .tolerance = tolerance(dtype)});
+  }
+}
+
+TEST_CASE("rows of a batch stand at their own positions; those beyond all keys see none") {
+  const std::vector<int64_t> positions = {13, -20, 60, -100, int64_t{1} << 30, 0};
+  const auto batch = static_cast<int64_t>(positions.size());
+  for (DType dtype : {DType::kBF16, DType::kF32}) {
+    for (const Attributes& attributes :
+         {Attributes{{"causal", true}, {"offset", true}},
+          Attributes{{"causal", true}, {"offset", true}, {"window", Dim(12)}, {"sinks", true}},
+          Attributes{{"offset", true}, {"window", Dim(12)}, {"sinks", true}}}) {
+      Model model;
+      const Problem problem{.dtype = dtype, .batch = batch, .attributes = attributes, .offset = {batch}};
+      check_kernel(attention_family(), problem.region(model),
+                   {.draw = with_positions(positions), .tolerance = tolerance(dtype)});
+    }
   }
 }
 
@@ -217,21 +362,15 @@ TEST_CASE("a scale that is not positive, rows at odd addresses, extents of 0") {
 }
 
 TEST_CASE("what no kernel does is refused with the reason") {
-  auto refusal = [](int d, int dv, Attributes attributes, llvm::ArrayRef<Shape> extra = {}) {
+  auto refusal = [](Problem problem) {
     Model model;
-    llvm::SmallVector<Value*, 4> operands = {model.input("q", DType::kBF16, {1, 2, 8, d}),
-                                             model.input("k", DType::kBF16, {1, 2, 8, d}),
-                                             model.input("v", DType::kBF16, {1, 2, 8, dv})};
-    for (const Shape& shape : extra) operands.push_back(model.input("extra", DType::kBF16, shape));
-    Region region = model.region(model.attention(operands, std::move(attributes)));
-    return attention_family().refuses(region, {});
+    return attention_family().refuses(problem.region(model), {});
   };
-  CHECK(refusal(64, 64, {}) == "");
-  CHECK(refusal(48, 48, {}) == "head_dim 48: the kernels do 32, 64, 80, 96, 128 and 256");
-  CHECK(refusal(64, 32, {}) == "head_dim of v is 32, of q 64: no kernel does different ones yet");
-  CHECK(refusal(64, 64, {{"window", Dim(4)}}) == "attention has a window, which no kernel does yet");
-  CHECK(refusal(64, 64, {{"softcap", 30.0}}) == "attention has a softcap, which no kernel does yet");
-  CHECK(refusal(64, 64, {{"sinks", true}}, {Shape{2}}) == "attention has sinks, which no kernel does yet");
+  CHECK(refusal({.d = 512}) == "");
+  CHECK(refusal({.d = 520}) == "head_dim 520: the kernels do 1 to 512");
+  CHECK(refusal({.d = 8, .dv = 0}) == "head_dim 0: the kernels do 1 to 512");
+  CHECK(refusal({.attributes = {{"window", Dim(int64_t{1} << 31)}}}) == "a window of more than 2^30 keys");
+  CHECK(refusal({.attributes = {{"sinks", true}}, .head_numbers = DType::kI32}) == "sinks in i32");
 
   Model model;
   Value* q = model.input("q", DType::kBF16, {1, 2, 8, 64});
@@ -263,6 +402,8 @@ TEST_CASE("costs: few queries take the short tile, many the tall one, a causal m
   CHECK(arithmetic(causal) == doctest::Approx(arithmetic(full) / 2).epsilon(0.05));
   CHECK(causal.estimate.us < 0.65 * full.estimate.us);
   CHECK(full.estimate.bytes_written == 8ll * 32 * 4096 * 128 * 2);
+  const Candidate window = best(4096, 4096, {{"causal", true}, {"window", Dim(512)}});
+  CHECK(arithmetic(window) < 0.3 * arithmetic(causal));
 }
 
 TEST_CASE("a tile that does not fit a block's shared memory says so") {
@@ -284,6 +425,11 @@ TEST_CASE("absurd lengths are refused at once") {
   const Region region = plain(model, DType::kBF16, 1, 4, 4, huge, huge, 64, {{"causal", true}});
   for (const Candidate& candidate : attention_family().candidates(region, h200, {}))
     CHECK(candidate.why_not == "more than 2^31 - 1 rows or keys");
+  Model biased;
+  const Dim far(int64_t{1} << 30, "T");
+  const Problem problem{.queries = far, .keys = far, .attributes = {{"alibi", true}}};
+  for (const Candidate& candidate : attention_family().candidates(problem.region(biased), h200, {}))
+    CHECK(candidate.why_not == "more than 2^29 rows or keys");
 }
 
 }  // namespace
