@@ -70,15 +70,6 @@ std::string toolkit_headers(const cuda::LibrarySearch& search) {
   return "";
 }
 
-// NVRTC makes the paths of sources absolute; people know them from where they are.
-std::string from_here(std::string ptx) {
-  std::error_code failed;
-  const std::string prefix = '"' + fs::current_path(failed).string() + '/';
-  for (size_t at = 0; !failed && (at = ptx.find(prefix, at)) != std::string::npos;)
-    ptx.erase(at + 1, prefix.size() - 1);
-  return ptx;
-}
-
 void Emulate::compile(const emulator::Architecture& architecture) {
   if (llvm::StringRef(file).endswith(".ptx")) {
     ptx = source;
@@ -92,7 +83,7 @@ void Emulate::compile(const emulator::Architecture& architecture) {
   if (const std::string headers = toolkit_headers(search); !headers.empty())
     request.include_folders.push_back(headers);
   try {
-    ptx = from_here(nvrtc.compile(request, embedded_templates()).ptx);
+    ptx = nvrtc.compile(request, embedded_templates()).ptx;
   } catch (const Error& error) {
     throw Error(error.diagnostics().front().message, {},
                 "headers are looked for beside the file and in --include", Status::kBadInput);

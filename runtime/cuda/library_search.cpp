@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -85,12 +86,13 @@ bool try_open(LibrarySearch& search, const std::string& folder, const std::strin
   return false;
 }
 
+bool is_elder(int driver_version) { return driver_version > 0 && driver_version < 13000; }
+
 // A part of the toolkit, of a version that the driver can follow where there is one.
 LibrarySearch find_toolkit_library(std::string_view name, const std::string& stem, int driver_version) {
   const std::string newest = stem + ".13", elder = stem + ".12";
   const std::vector<std::string> folders = toolkit_folders();
-  const bool driver_is_elder = driver_version > 0 && driver_version < 13000;
-  if (!driver_is_elder) return find_library(name, {newest, elder}, folders);
+  if (!is_elder(driver_version)) return find_library(name, {newest, elder}, folders);
   LibrarySearch search = find_library(name, {elder}, folders);
   if (search.library) return search;
   LibrarySearch second = find_library(name, {newest}, folders);
@@ -153,6 +155,26 @@ LibrarySearch find_nvrtc(int driver_version) {
 }
 LibrarySearch find_cublaslt(int driver_version) {
   return find_toolkit_library("cuBLASLt", "libcublasLt.so", driver_version);
+}
+
+std::string nvrtc_search_state(int driver_version) {
+  std::string state = is_elder(driver_version) ? "elder first" : "newest first";
+  const auto add = [&](const std::string& path) {
+    struct stat facts {};
+    if (stat(path.c_str(), &facts) != 0) return;
+    state += "\n" + path + " " + std::to_string(facts.st_size) + " " + std::to_string(facts.st_mtim.tv_sec) +
+             "." + std::to_string(facts.st_mtim.tv_nsec);
+  };
+  // What the loader's own way depends on: its cache, and the folders that it knows without it.
+  const std::vector<std::string> loader = {
+      "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"};
+  for (const std::string& folder : toolkit_folders()) {
+    state += "\n" + folder;
+    if (folder.empty()) add("/etc/ld.so.cache");
+    for (const std::string& place : folder.empty() ? loader : std::vector<std::string>{folder})
+      for (const char* file : {"/libnvrtc.so.13", "/libnvrtc.so.12"}) add(place + file);
+  }
+  return state;
 }
 
 }  // namespace tenon::cuda

@@ -61,4 +61,8 @@ LibrarySearch find_driver();
 LibrarySearch find_nvrtc(int driver_version = 0);
 LibrarySearch find_cublaslt(int driver_version = 0);
 
+/// All that find_nvrtc() depends on, without opening anything: each place that it may look at, with size and time of
+/// what is there. While this text is the same, a search finds the same.
+std::string nvrtc_search_state(int driver_version = 0);
+
 }  // namespace tenon::cuda

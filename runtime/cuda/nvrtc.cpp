@@ -1,14 +1,15 @@
 // NVRTC by dlopen; measured facts about its options and threads are in runtime/cuda/README.md.
 #include "runtime/cuda/nvrtc.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <chrono>
-#include <exception>
 #include <filesystem>
 #include <memory>
-#include <thread>
+
+#include "runtime/cuda/compile_pool.h"
 
 namespace tenon::cuda {
 
@@ -30,6 +31,8 @@ struct Nvrtc::Functions {
 };
 
 namespace {
+
+constexpr int kCompilationError = 6;  // NVRTC_ERROR_COMPILATION
 
 template <class Pointer>
 void load(Pointer& target, const SharedLibrary& library, const char* name) {
@@ -98,6 +101,15 @@ void drop_final_zero(std::string& text) {
   while (!text.empty() && text.back() == '\0') text.pop_back();
 }
 
+// NVRTC makes the paths of sources absolute. People know them from where they are, and the text of a kernel is not to depend
+// on where it was compiled.
+void name_files_from_here(std::string& ptx) {
+  std::error_code failed;
+  const std::string prefix = '"' + std::filesystem::current_path(failed).string() + '/';
+  for (size_t at = 0; !failed && (at = ptx.find(prefix, at)) != std::string::npos;)
+    ptx.erase(at + 1, prefix.size() - 1);
+}
+
 // The number that stands before `words` in `line`, or 0: "Used 24 registers" and "registers" give 24.
 int64_t number_before(const std::string& line, const std::string& words) {
   const size_t at = line.find(" " + words);
@@ -141,20 +153,37 @@ std::vector<std::string> compile_options(const CompileRequest& request, int majo
   return options;
 }
 
+bool blames_source(llvm::StringRef log) {
+  for (const char* machine : {"out of memory", "emory allocation", "bad_alloc", "nternal", "catastrophic"})
+    if (log.contains(machine)) return false;
+  return log.contains("error");
+}
+
+NvrtcIdentity nvrtc_identity(const std::string& path, int major, int minor) {
+  const std::string version = std::to_string(major) + "." + std::to_string(minor);
+  const std::filesystem::path library = path;
+  std::string text = "nvrtc " + version;
+  for (const std::filesystem::path& file :
+       {library, library.parent_path() / ("libnvrtc-builtins.so." + version)}) {
+    struct stat facts {};
+    if (stat(file.c_str(), &facts) != 0) facts = {};
+    text += ", " + file.filename().string() + " " + std::to_string(facts.st_size) + " " +
+            std::to_string(facts.st_mtim.tv_sec) + "." + std::to_string(facts.st_mtim.tv_nsec);
+  }
+  return {major, minor, std::move(text)};
+}
+
 Nvrtc::Nvrtc(const LibrarySearch& search) : functions_(load_functions(search)) {
-  if (functions_->version(&major_, &minor_) != 0)
+  int major = 0, minor = 0;
+  if (functions_->version(&major, &minor) != 0)
     throw machine_error("NVRTC at " + search.library.path() + " does not tell its version");
-  std::error_code error;
-  const std::filesystem::path file = search.library.path();
-  const auto bytes = std::filesystem::file_size(file, error);
-  identity_ = "nvrtc " + std::to_string(major_) + "." + std::to_string(minor_) + " " +
-              file.filename().string() + " " + std::to_string(error ? 0 : bytes);
+  identity_ = nvrtc_identity(search.library.path(), major, minor);
 }
 
 CompiledKernel Nvrtc::compile(const CompileRequest& request, llvm::ArrayRef<EmbeddedFile> headers) const {
   const auto start = std::chrono::steady_clock::now();
   const ScopedProgram program(*functions_, request, headers);
-  const std::vector<std::string> options = compile_options(request, major_, minor_);
+  const std::vector<std::string> options = compile_options(request, identity_.major, identity_.minor);
   std::vector<const char*> words;
   for (const std::string& option : options) words.push_back(option.c_str());
   const int status = functions_->compile(program.get(), static_cast<int>(words.size()), words.data());
@@ -162,11 +191,15 @@ CompiledKernel Nvrtc::compile(const CompileRequest& request, llvm::ArrayRef<Embe
   CompiledKernel result;
   result.log = program.text(functions_->log_size, functions_->log);
   drop_final_zero(result.log);
-  if (status != 0)
-    throw machine_error("the kernel " + request.name + " does not compile for " + request.arch + ": " +
-                        functions_->error_string(status) + "\n" + result.log);
+  if (status != 0) {
+    const std::string message = "the kernel " + request.name + " does not compile for " + request.arch +
+                                ": " + functions_->error_string(status) + "\n" + result.log;
+    if (status == kCompilationError && blames_source(result.log)) throw SourceRefused(message);
+    throw machine_error(message);
+  }
   result.ptx = program.text(functions_->ptx_size, functions_->ptx);
   drop_final_zero(result.ptx);
+  name_files_from_here(result.ptx);
   if (request.cubin) {
     result.cubin = program.text(functions_->cubin_size, functions_->cubin);
     result.resources = parse_ptxas_log(result.log);
@@ -179,22 +212,8 @@ CompiledKernel Nvrtc::compile(const CompileRequest& request, llvm::ArrayRef<Embe
 std::vector<CompiledKernel> Nvrtc::compile_all(const std::vector<CompileRequest>& requests,
                                                llvm::ArrayRef<EmbeddedFile> headers, int threads) const {
   std::vector<CompiledKernel> results(requests.size());
-  std::vector<std::exception_ptr> failures(requests.size());
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < requests.size(); i = next++) try {
-        results[i] = compile(requests[i], headers);
-      } catch (...) {
-        failures[i] = std::current_exception();
-      }
-  };
-  const size_t wanted = threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency());
-  std::vector<std::thread> pool;
-  for (size_t i = 1; i < std::min(wanted, requests.size()); ++i) pool.emplace_back(work);
-  work();
-  for (std::thread& thread : pool) thread.join();
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
+  for_each_in_parallel(requests.size(), threads,
+                       [&](size_t i) { results[i] = compile(requests[i], headers); });
   return results;
 }
 

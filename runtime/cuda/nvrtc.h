@@ -1,6 +1,7 @@
 // Compiles generated kernels with NVRTC: source in, PTX, cubin and ptxas' report out.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct CompileRequest {
   std::vector<std::string> include_folders =
       {};                                 ///< for sources of others; Tenon's own include nothing from disk
   std::vector<std::string> defines = {};  ///< likewise: "NAME" or "NAME=VALUE"
+  bool ptx = true;  ///< false: beside a cubin nobody wants the PTX, and it may come back empty
 };
 
 /// ptxas' report for the program: maxima over its kernels. All zero where no cubin was made.
@@ -30,10 +32,35 @@ struct KernelResources {
 };
 
 struct CompiledKernel {
-  std::string ptx, cubin, log;
+  std::string ptx;  ///< names its files from the current folder
+  std::string cubin, log;
   KernelResources resources;
-  double milliseconds = 0;
+  double milliseconds = 0;  ///< that the compiler took
+  bool from_cache = false;  ///< ... when it made this
 };
+
+/// Turns sources into cubins (or into PTX alone, for a driver that takes that), in the order of the requests.
+using KernelCompiler = std::function<std::vector<CompiledKernel>(const std::vector<CompileRequest>&)>;
+
+/// The compiler's refusal of the source itself: the same request fails again in the same way.
+class SourceRefused : public Error {
+ public:
+  explicit SourceRefused(std::string message) : Error(std::move(message), {}, "", Status::kMachineCannot) {}
+};
+
+/// Does a failed compilation's log blame the source, and not the machine (no memory, an internal error)?
+bool blames_source(llvm::StringRef log);
+
+/// Which library it is.
+struct NvrtcIdentity {
+  int major = 0, minor = 0;
+  /// Version; name, size and time of modification of the library's file and of the one with its built-in functions. Two
+  /// libraries that may make different code differ in it.
+  std::string text;
+  bool operator==(const NvrtcIdentity&) const = default;
+};
+/// That of the library in the file `path`, which need not be open.
+NvrtcIdentity nvrtc_identity(const std::string& path, int major, int minor);
 
 /// Reads the report that `-Xptxas=-v` leaves in a program's log.
 KernelResources parse_ptxas_log(const std::string& log);
@@ -47,14 +74,11 @@ class Nvrtc {
   /// Throws tenon::Error where the search found nothing or the library lacks a function.
   explicit Nvrtc(const LibrarySearch& search);
 
-  int major_version() const { return major_; }
-  int minor_version() const { return minor_; }
-  /// Version, file name and size: two libraries that may make different code differ in it. Belongs into cache
-  /// keys.
-  const std::string& identity() const { return identity_; }
+  const NvrtcIdentity& identity() const { return identity_; }
 
   /// Compiles one program, which may include `headers` by their paths and what lies in its include_folders. Throws
-  /// tenon::Error that carries the request's name and the whole log. Thread-safe.
+  /// tenon::Error that carries the request's name and the whole log, SourceRefused where that blames the source.
+  /// Thread-safe.
   CompiledKernel compile(const CompileRequest& request, llvm::ArrayRef<EmbeddedFile> headers) const;
   /// Compiles all in `threads` threads (0: one a core). Results are in the order of the requests; so is the
   /// choice of the error thrown: that of the first request that fails.
@@ -65,8 +89,7 @@ class Nvrtc {
 
  private:
   std::shared_ptr<const Functions> functions_;
-  int major_ = 0, minor_ = 0;
-  std::string identity_;
+  NvrtcIdentity identity_;
 };
 
 }  // namespace tenon::cuda

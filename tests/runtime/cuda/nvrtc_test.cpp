@@ -64,7 +64,10 @@ TEST_CASE("options: PTX alone names a virtual architecture, --minimal only where
 
 TEST_CASE("a kernel compiles to PTX and cubin for every target generation, with its resources") {
   if (!nvrtc()) return;
-  CHECK(nvrtc()->identity().starts_with("nvrtc " + std::to_string(nvrtc()->major_version()) + "."));
+  const NvrtcIdentity& identity = nvrtc()->identity();
+  CHECK(identity.text.starts_with("nvrtc " + std::to_string(identity.major) + "."));
+  CHECK(nvrtc_identity(find_nvrtc().library.path(), identity.major, identity.minor) == identity);
+  CHECK(identity.text.find(" 0 0.0") == std::string::npos);  // both files are there
   for (const char* arch : {"sm_80", "sm_89", "sm_90a"}) {
     const CompiledKernel kernel = nvrtc()->compile({"axpy.cu", axpy("axpy"), arch, true}, {});
     CHECK(kernel.ptx.find(".visible .entry axpy(") != std::string::npos);
@@ -109,12 +112,31 @@ TEST_CASE("an error carries the kernel's name and the whole log") {
                        Error);
 }
 
+TEST_CASE("a refusal of the source is told from trouble of the machine") {
+  CHECK(blames_source("k.cu(2): error: identifier \"x\" is undefined\n1 error detected"));
+  CHECK(blames_source("templates/memory.cuh(3): error: no"));
+  CHECK(blames_source(
+      "ptxas application ptx input, line 40; error   : Instruction 'wgmma.fence' not supported\n"
+      "ptxas fatal   : Ptx assembly aborted due to errors"));
+  for (const char* machine : {"", "ptxas fatal   : Memory allocation failure", "error: out of memory",
+                              "Internal error", "catastrophic error: cannot open source file"})
+    CHECK(!blames_source(machine));
+  if (!nvrtc()) return;
+  CHECK_THROWS_AS(nvrtc()->compile({"k.cu", "wrong", "sm_80"}, {}), SourceRefused);
+}
+
+TEST_CASE("PTX names its files from the current folder") {
+  if (!nvrtc()) return;
+  const std::string ptx = nvrtc()->compile({"axpy.cu", axpy("axpy"), "sm_80", false}, {}).ptx;
+  CHECK(ptx.find("\"axpy.cu\"") != std::string::npos);
+}
+
 TEST_CASE("asm that the target lacks is refused by ptxas") {
   if (!nvrtc()) return;
   const std::string source =
       "extern \"C\" __global__ void k() { asm volatile(\"wgmma.fence.sync.aligned;\"); }\n";
   CHECK_NOTHROW(nvrtc()->compile({"k.cu", source, "sm_90a", true}, {}));
-  CHECK_THROWS_AS(nvrtc()->compile({"k.cu", source, "sm_80", true}, {}), Error);
+  CHECK_THROWS_AS(nvrtc()->compile({"k.cu", source, "sm_80", true}, {}), SourceRefused);
 }
 
 TEST_CASE("many kernels compile in threads, results in order and equal to those of one thread") {
