@@ -2,14 +2,12 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "codegen/embedded.h"
 #include "codegen/plan_json.h"
 #include "ir/diagnostics.h"
 #include "passes/quantity.h"
+#include "runtime/cache/compiler.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/model_options.h"
-#include "runtime/cuda/machine.h"
-#include "runtime/cuda/nvrtc.h"
 
 namespace tenon::cli {
 namespace {
@@ -31,8 +29,7 @@ struct Compile {
       requests.push_back({emitted.name + ".cu", emitted.source, plan->target.card.arch, true});
     }
     std::vector<cuda::CompiledKernel> compiled;
-    if (!requests.empty())
-      compiled = cuda::Nvrtc(cuda::find_nvrtc()).compile_all(requests, embedded_templates());
+    if (!requests.empty()) compiled = cache::kernel_compiler()(requests);
 
     // Everything is known before the first byte is written.
     std::error_code failed;
@@ -67,9 +64,10 @@ struct Compile {
         continue;
       }
       const cuda::CompiledKernel& result = compiled[compiled_of[i]];
-      std::printf("  %-28s %-12s %3d registers, %lld bytes spilled, %6.0f ms\n", kernel.emitted.name.c_str(),
-                  kernel.family.c_str(), *reports[i].registers,
-                  static_cast<long long>(*reports[i].spill_bytes), result.milliseconds);
+      std::printf("  %-28s %-12s %3d registers, %lld bytes spilled, %6.0f ms%s\n",
+                  kernel.emitted.name.c_str(), kernel.family.c_str(), *reports[i].registers,
+                  static_cast<long long>(*reports[i].spill_bytes), result.milliseconds,
+                  result.from_cache ? " saved by the cache" : "");
     }
   }
 };

@@ -3,22 +3,19 @@
 
 #include <algorithm>
 
-#include "codegen/embedded.h"
+#include "runtime/cache/compiler.h"
 
 namespace tenon::cuda {
 
 std::shared_ptr<GpuContext> GpuContext::open(int ordinal) {
-  const Machine machine = describe_machine();
+  const Machine machine = describe_gpus();
   if (!machine.api || machine.gpus.empty())
     throw machine_error(machine.driver_problem, "`tenon doctor` says more");
   if (ordinal < 0 || ordinal >= static_cast<int>(machine.gpus.size()))
     throw machine_error("there is no cuda:" + std::to_string(ordinal) + "; this machine has " +
                         std::to_string(machine.gpus.size()) + " GPU(s)");
-  auto nvrtc = std::make_shared<const Nvrtc>(machine.nvrtc);
-  const KernelCompiler compiler = [nvrtc](const std::vector<CompileRequest>& requests) {
-    return nvrtc->compile_all(requests, embedded_templates());
-  };
-  return std::make_shared<GpuContext>(*machine.api, ordinal, compiler, machine.cublaslt);
+  return std::make_shared<GpuContext>(*machine.api, ordinal, cache::kernel_compiler(machine.api->version),
+                                      find_cublaslt(machine.api->version));
 }
 
 GpuContext::GpuContext(const DriverApi& api, int ordinal, KernelCompiler compiler, LibrarySearch library)
@@ -41,6 +38,7 @@ std::vector<std::shared_ptr<const LoadedKernel>> GpuContext::load(const Plan& pl
     if (emitted.source.empty() || loaded_.count(emitted.source)) continue;
     missing.push_back(&emitted);
     requests.push_back({emitted.name + ".cu", emitted.source, gpu_.arch(), true});
+    requests.back().ptx = false;
   }
   const std::vector<CompiledKernel> compiled =
       requests.empty() ? std::vector<CompiledKernel>() : compiler_(requests);

@@ -1,6 +1,5 @@
 // One GPU ready to work: driver, context, compiler, library, and the kernels loaded so far.
 #pragma once
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,10 +13,6 @@
 #include "runtime/cuda/nvrtc.h"
 
 namespace tenon::cuda {
-
-/// Turns sources into cubins (or into PTX alone, for a driver that takes that): NVRTC with the embedded templates, or a
-/// cache before it.
-using KernelCompiler = std::function<std::vector<CompiledKernel>(const std::vector<CompileRequest>&)>;
 
 /// A kernel on the device. Shared by all plans whose kernels have equal sources.
 struct LoadedKernel {

@@ -35,7 +35,7 @@ Gpu describe_gpu(const DriverApi& api, int ordinal) {
   return gpu;
 }
 
-Machine describe_machine() {
+Machine describe_gpus() {
   Machine machine;
   machine.driver = find_driver();
   try {
@@ -47,6 +47,11 @@ Machine describe_machine() {
   } catch (const Error& error) {
     machine.driver_problem = error.diagnostics().front().message;
   }
+  return machine;
+}
+
+Machine describe_machine() {
+  Machine machine = describe_gpus();
   const int version = machine.api ? machine.api->version : 0;
   machine.nvrtc = find_nvrtc(version);
   machine.cublaslt = find_cublaslt(version);

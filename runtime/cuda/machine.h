@@ -35,6 +35,8 @@ struct Machine {
   bool can_run_kernels() const { return !gpus.empty() && nvrtc.library; }
 };
 
+/// The driver and its GPUs; `nvrtc` and `cublaslt` are left out.
+Machine describe_gpus();
 /// Searches and asks everything once (tens of milliseconds where the libraries exist).
 Machine describe_machine();
 

@@ -5,9 +5,9 @@
 #include <set>
 #include <tuple>
 
-#include "codegen/embedded.h"
 #include "ir/diagnostics.h"
 #include "passes/quantity.h"
+#include "runtime/cache/compiler.h"
 #include "runtime/emulator/device/emulated_driver.h"
 
 namespace tenon::emulator {
@@ -29,10 +29,9 @@ std::shared_ptr<cuda::GpuContext> make_context(std::shared_ptr<EmulatedMachine> 
 }
 
 cuda::KernelCompiler ptx_compiler() {
-  auto nvrtc = std::make_shared<const cuda::Nvrtc>(cuda::find_nvrtc());
-  return [nvrtc](std::vector<cuda::CompileRequest> requests) {
+  return [compile = cache::kernel_compiler()](std::vector<cuda::CompileRequest> requests) {
     for (cuda::CompileRequest& request : requests) request.cubin = false;
-    return nvrtc->compile_all(requests, embedded_templates());
+    return compile(requests);
   };
 }
 

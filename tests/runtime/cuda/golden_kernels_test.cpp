@@ -10,10 +10,9 @@
 #include <iterator>
 #include <memory>
 
-#include "codegen/embedded.h"
 #include "codegen/families/attention.h"
 #include "ir/builder.h"
-#include "runtime/cuda/nvrtc.h"
+#include "runtime/cache/compiler.h"
 
 using namespace tenon;
 using namespace tenon::cuda;
@@ -28,7 +27,7 @@ void check_compiled(const std::vector<CompileRequest>& requests) {
     MESSAGE("skipped: " << search.summary());
     return;
   }
-  const auto compiled = Nvrtc(search).compile_all(requests, embedded_templates());
+  const auto compiled = cache::kernel_compiler()(requests);
   for (size_t i = 0; i < compiled.size(); ++i) {
     const KernelResources& used = compiled[i].resources;
     CHECK_MESSAGE(used.spill_bytes + used.stack_bytes == 0, requests[i].name, " for ", requests[i].arch,

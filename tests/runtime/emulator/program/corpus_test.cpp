@@ -7,8 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "codegen/embedded.h"
-#include "runtime/cuda/nvrtc.h"
+#include "runtime/cache/compiler.h"
 #include "runtime/emulator/program/program.h"
 #include "runtime/emulator/ptx/parser.h"
 
@@ -91,7 +90,7 @@ TEST_CASE("emulator: decode: the golden kernels as NVRTC compiles them") {
   for (const auto& path : files("golden", ".cu"))
     for (const char* arch : {"sm_80", "sm_90a", "sm_120"})
       requests.push_back({path.filename(), contents(path), arch, false});
-  const auto compiled = cuda::Nvrtc(search).compile_all(requests, embedded_templates());
+  const auto compiled = cache::kernel_compiler()(requests);
   for (size_t i = 0; i < compiled.size(); ++i)
     CHECK(decode_all(compiled[i].ptx, requests[i].name + " for " + requests[i].arch) >= 1);
 }
