@@ -5,6 +5,7 @@
 namespace tenon::cli {
 
 void add_bench(CLI::App& program);
+void add_cache(CLI::App& program);
 void add_check(CLI::App& program);
 void add_compile(CLI::App& program);
 void add_doctor(CLI::App& program);

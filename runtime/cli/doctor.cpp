@@ -1,7 +1,13 @@
 // doctor.cpp: `tenon doctor`: what this machine offers, and what each absence costs.
+#include <unistd.h>
+
+#include <filesystem>
+
 #include "ir/json.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
+#include "passes/quantity.h"
+#include "runtime/cache/store.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/model_options.h"
 #include "runtime/cuda/cublaslt.h"
@@ -50,8 +56,8 @@ Finding examine_nvrtc(const cuda::Machine& machine) {
     return finding;
   }
   try {
-    const cuda::Nvrtc nvrtc(machine.nvrtc);
-    finding.version = std::to_string(nvrtc.major_version()) + "." + std::to_string(nvrtc.minor_version());
+    const cuda::NvrtcIdentity identity = cuda::Nvrtc(machine.nvrtc).identity();
+    finding.version = std::to_string(identity.major) + "." + std::to_string(identity.minor);
   } catch (const Error& error) {
     finding.problem = error.diagnostics().front().message;
   }
@@ -74,7 +80,47 @@ Finding examine_cublaslt(const cuda::Machine& machine) {
   return finding;
 }
 
-void print_text(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::ArrayRef<Finding> findings) {
+/// The kernel cache as doctor reports it; looking makes nothing.
+struct CacheFinding {
+  std::string folder;
+  bool there = false;
+  size_t entries = 0;
+  int64_t bytes = 0, max_bytes = 0;
+  std::string problem;  // why nothing is kept; empty when all is well
+};
+
+/// Can `path` be made: is the nearest folder above it that exists a writable one?
+bool can_be_made(std::filesystem::path path) {
+  std::error_code failed;
+  while (!path.empty() && !std::filesystem::exists(path, failed) && path.has_relative_path())
+    path = path.parent_path();
+  if (path.empty()) path = ".";
+  return std::filesystem::is_directory(path, failed) && access(path.c_str(), W_OK | X_OK) == 0;
+}
+
+CacheFinding examine_cache() {
+  const cache::Settings settings = cache::settings_from_environment();
+  CacheFinding finding{settings.folder, false, 0, 0, settings.max_bytes, ""};
+  std::optional<cache::Folder> folder = cache::Folder::find(settings.kernel_folder());
+  finding.there = folder.has_value();
+  if (folder)
+    for (const cache::ListedFile& file : folder->files()) {
+      finding.entries += llvm::StringRef(file.name).endswith(cache::kEntrySuffix);
+      finding.bytes += file.bytes;
+    }
+  if (settings.max_bytes == 0)
+    finding.problem = "switched off by TENON_CACHE_MAX_BYTES";
+  else if (settings.folder.empty())
+    finding.problem = "no place: set TENON_CACHE_DIR";
+  else if (folder ? !folder->writable() : !can_be_made(settings.kernel_folder()))
+    finding.problem = folder ? "may not be written" : "cannot be made";
+  return finding;
+}
+
+constexpr char kCacheCost[] = "every start compiles its kernels anew";
+
+void print_text(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::ArrayRef<Finding> findings,
+                const CacheFinding& kernels) {
   const auto line = [&](llvm::StringRef label) -> llvm::raw_ostream& {
     return out << llvm::left_justify(label, 10);
   };
@@ -92,6 +138,15 @@ void print_text(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::Arra
   for (const cuda::Gpu& gpu : machine.gpus)
     line(device_name(gpu)) << gpu.name << ", " << gpu.arch() << ", " << gpu.multiprocessors << " SMs, "
                            << llvm::format("%.1f GiB\n", static_cast<double>(gpu.memory_bytes) / (1 << 30));
+  line("cache") << (kernels.folder.empty() ? "none" : kernels.folder);
+  if (kernels.there)
+    out << ", " << tell_count(static_cast<int64_t>(kernels.entries), "kernel", "kernels") << ", "
+        << tell_bytes(static_cast<double>(kernels.bytes)) << " of at most "
+        << tell_bytes(static_cast<double>(kernels.max_bytes));
+  else if (kernels.problem.empty())
+    out << ", not made yet";
+  out << "\n";
+  if (!kernels.problem.empty()) line("") << kernels.problem << ": " << kCacheCost << "\n";
   line("devices") << "cpu";
   if (machine.nvrtc.library) out << ", emulator";
   if (machine.can_run_kernels())
@@ -99,7 +154,8 @@ void print_text(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::Arra
   out << "\n";
 }
 
-void print_json(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::ArrayRef<Finding> findings) {
+void print_json(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::ArrayRef<Finding> findings,
+                const CacheFinding& kernels) {
   json::Writer json(out, 2);
   json.object([&] {
     json.attribute("tenon", 1);
@@ -113,6 +169,15 @@ void print_json(llvm::raw_ostream& out, const cuda::Machine& machine, llvm::Arra
         json.attribute("looked_at", finding.search.looked_at);
         json.attribute("defects", finding.search.defects);
       });
+    json.attribute_object("cache", [&] {
+      json.attribute("folder", kernels.folder);
+      json.attribute("found", kernels.there);
+      json.attribute("entries", kernels.entries);
+      json.attribute("bytes", kernels.bytes);
+      json.attribute("max_bytes", kernels.max_bytes);
+      json.attribute("problem", kernels.problem);
+      json.attribute("cost", kernels.problem.empty() ? "" : kCacheCost);
+    });
     json.attribute_array("gpus", [&] {
       for (const cuda::Gpu& gpu : machine.gpus)
         json.object([&] {
@@ -140,7 +205,9 @@ void run_doctor(const std::string& json_path) {
   const Finding findings[] = {examine_driver(machine), examine_nvrtc(machine), examine_cublaslt(machine)};
   std::string text;
   llvm::raw_string_ostream out(text);
-  json_path.empty() ? print_text(out, machine, findings) : print_json(out, machine, findings);
+  const CacheFinding kernels = examine_cache();
+  json_path.empty() ? print_text(out, machine, findings, kernels)
+                    : print_json(out, machine, findings, kernels);
   write_text(json_path.empty() ? "-" : json_path, out.str());
 }
 

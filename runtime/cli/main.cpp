@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   try {
     tenon::cli::add_bench(program);
+    tenon::cli::add_cache(program);
     tenon::cli::add_check(program);
     tenon::cli::add_compile(program);
     tenon::cli::add_doctor(program);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ir/json.h"
+#include "tests/runtime/files.h"
 
 using namespace tenon;
 
@@ -42,4 +43,29 @@ TEST_CASE("doctor speaks to people without an environment too") {
   CHECK(status == 0);
   CHECK(text.find("driver") == 0);
   CHECK(text.find("devices   cpu") != std::string::npos);
+}
+
+TEST_CASE("doctor tells of the kernel cache, and makes none") {
+  const test::TemporaryFolder folder;
+  const auto cache = [&](const std::string& environment) {
+    return json::parse(
+        output_of("env " + environment + " " + TENON_PROGRAM + " doctor --json").first)["cache"];
+  };
+  const std::string named = "TENON_CACHE_DIR=" + folder.file("cache");
+  const json::Value none = cache(named);
+  CHECK(*none["folder"].string() == folder.file("cache"));
+  CHECK(!std::get<bool>(none["found"].held));
+  CHECK(*none["problem"].string() == "");
+  CHECK(!std::filesystem::exists(folder.file("cache")));
+  CHECK(*cache(named + " TENON_CACHE_MAX_BYTES=0")["problem"].string() ==
+        "switched off by TENON_CACHE_MAX_BYTES");
+  CHECK(*cache("-u TENON_CACHE_DIR -u XDG_CACHE_HOME -u HOME")["problem"].string() ==
+        "no place: set TENON_CACHE_DIR");
+  CHECK(*cache("TENON_CACHE_DIR=" + folder.write("file", "") + "/x")["problem"].string() == "cannot be made");
+  std::filesystem::create_directories(folder.file("cache/kernels"));
+  folder.write("cache/kernels/x.kernel", "12345");
+  const json::Value some = cache(named);
+  CHECK(std::get<bool>(some["found"].held));
+  CHECK(some["entries"].integer() == 1);
+  CHECK(some["bytes"].integer() == 5);
 }
