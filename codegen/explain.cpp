@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "codegen/entry.h"
 #include "ir/diagnostics.h"
 #include "passes/quantity.h"
 #include "passes/sites.h"
@@ -75,6 +76,21 @@ std::string explain_kernel(const Plan& plan, const Kernel& kernel) {
   return text + "\n";
 }
 
+// How kernels follow each other, and which must wait at the boundary.
+std::string overlap_text(const Plan& plan) {
+  if (!overlaps_launches(plan.target))
+    return "  boundaries: " + plan.target.card.arch + " starts a kernel when the one before it is complete\n";
+  int whole = 0;
+  for (const Kernel& kernel : plan.kernels)
+    if (!kernel.emitted.overlaps) whole += kernel.launches;
+  std::string text =
+      "  boundaries: a generated kernel is launched while the one before it ends, and waits before it reads";
+  if (whole > 0)
+    text += "; " + tell_count(whole, "library product", "library products") +
+            " start when all before is complete";
+  return text + " (the gain is not in the predictions)\n";
+}
+
 std::string summary(const Plan& plan) {
   int launches = 0;
   double moved = 0, us = 0;
@@ -100,6 +116,7 @@ std::string summary(const Plan& plan) {
       format("%.1f us, DRAM %.0f GB/s x %.2f, products %.0f TFLOP/s x %.2f (library) or x %.2f (generated)\n",
              card.launch_us, card.dram_gb_s, card.dram_efficiency, card.tensor_16_tflops,
              card.library_efficiency, card.generated_efficiency);
+  text += overlap_text(plan);
   if (card.basis == Basis::kDatasheet)
     text += format(
         "  not calibrated: a generated product must beat the library by more than %.0f %%, or the library is "

@@ -1,6 +1,8 @@
 // kernel_frame.cpp: the parts of a file that do not depend on the kernel's family.
 #include "codegen/kernel_frame.h"
 
+#include "codegen/entry.h"
+
 namespace tenon {
 
 void open_file(Text& text, const KernelTitle& title, const EmittedKernel& kernel, bool wide) {
@@ -15,8 +17,7 @@ void open_file(Text& text, const KernelTitle& title, const EmittedKernel& kernel
 void close_file(Text& text, const KernelTitle& title, const KernelParameters& parameters,
                 llvm::StringRef launch_bounds, const std::string& call, EmittedKernel& kernel) {
   text.blank();
-  text.open("extern \"C\" __global__ __launch_bounds__(" + launch_bounds + ") void " + title.name + "(" +
-            parameters.signature() + ")");
+  open_entry(text, title.target, launch_bounds, title.name, parameters.signature());
   text.line(call);
   text.close();
   text.blank();

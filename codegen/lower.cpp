@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "codegen/entry.h"
 #include "codegen/families/view.h"
 #include "codegen/family.h"
 #include "codegen/memory_plan.h"
@@ -114,6 +115,7 @@ void Lowering::emit_kernels() {
     }
     const auto* family = static_cast<const EmittingFamily*>(candidate.family);
     kernel.emitted = family->emit(choice.region, candidate, options.target, names.fresh(kernel.site));
+    kernel.emitted.overlaps = !kernel.emitted.source.empty() && overlaps_launches(options.target);
     std::vector<PackedExpression> expressions;
     for (const Value* value : kernel.emitted.packed) expressions.push_back(extract(value));
     packed.push_back(std::move(expressions));

@@ -55,6 +55,8 @@ struct EmittedKernel {
   int64_t counter_bytes = 0;
   /// For output i: the parameter whose storage it shares (a cache write's cache), or -1.
   std::vector<int> aliases;
+  /// May be put on the card while the kernel before it still runs: it waits by itself (codegen/entry.h).
+  bool overlaps = false;
   /// Templates that `source` includes, directly: "templates/gemm_sm80.cuh".
   std::vector<std::string> includes;
 };

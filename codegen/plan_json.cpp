@@ -56,6 +56,7 @@ void write_kernel(Writer& out, const Kernel& kernel, const KernelReport& report)
   out.attribute("registers", report.registers);
   out.attribute("spill_bytes", report.spill_bytes);
   out.attribute("launches", kernel.launches);
+  out.attribute("overlaps", emitted.overlaps);
   out.attribute("bytes_read", kernel.estimate.bytes_read);
   out.attribute("bytes_written", kernel.estimate.bytes_written);
   out.attribute("flops", kernel.estimate.flops);

@@ -3,6 +3,7 @@
 // f32, either order of each operand, any extents.
 #pragma once
 #include "templates/gemv_threads.cuh"
+#include "templates/ptx/dependents.cuh"
 #include "templates/ptx/load_l2.cuh"
 #include "templates/split_sum.cuh"
 
@@ -101,7 +102,9 @@ TENON_DEVICE void gemv(const GemmShape& shape, const A& a, const B (&b)[kConfig.
   for (int slot = 0; slot < kRounds; ++slot)
     if (place.round_begin + slot < place.round_end) start(place.round_begin + slot, slot);
 
-  // Everything above reads weights alone, everything below may read what earlier kernels wrote.
+  // Everything above reads weights alone, everything below may read what earlier kernels wrote. (Where the right
+  // operand is no weight, the entry has waited already.)
+  ptx::wait_for_predecessors();
   __syncwarp();  // no load sinks below it to save registers: they are to be under way together
 
   const auto row_of = [&](int i) { return min(place.row + Threads::row(i), shape.m - 1); };

@@ -1,7 +1,8 @@
 // Vectors between registers and global memory. `load` widens bf16 and f16 to float, `store` rounds back. A
 // vector moves in words of at most 16 bytes; kAligned says to how many elements the pointer is surely
-// aligned. The guarded forms touch only the first `count` elements.
+// aligned. The guarded forms touch only the first `count` elements. From where on a kernel may do either: dependents.cuh.
 #pragma once
+#include "templates/ptx/dependents.cuh"
 #include "templates/scalar.cuh"
 
 namespace tenon {

@@ -1,6 +1,7 @@
 // attention_printer.cpp: a config, operands by strides, and one call of the template.
 #include "codegen/families/attention_printer.h"
 
+#include "codegen/entry.h"
 #include "codegen/expression_printer.h"
 #include "codegen/kernel_parameters.h"
 #include "codegen/text.h"
@@ -142,9 +143,9 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
   text.line("using Index = i64;  // of dynamic extents and strides");
   text.line(config.tensor_cores ? tile_text(config.tile) : tile_text(config.simt));
   text.blank();
-  text.open("extern \"C\" __global__ void __launch_bounds__(kTile.threads(), " +
-            llvm::Twine(config.tensor_cores ? "kTile.min_blocks" : "1") + ") " + name + "(" +
-            parameters.signature() + ")");
+  open_entry(text, target,
+             llvm::Twine("kTile.threads(), ") + (config.tensor_cores ? "kTile.min_blocks" : "1"), name,
+             parameters.signature());
   text.from(site.node->location);
   text.line((config.tensor_cores ? "attention_sm80" : "attention_simt") + llvm::Twine("<kTile>(") +
             problem_type(site) + "{");

@@ -57,7 +57,8 @@ EmittedKernel print_gemv(const Region& region, const ProductProblem& problem, co
                         .slices = config.slices,
                         .threads = config.threads(),
                         .shared_bytes = config.shared_bytes(),
-                        .partial_floats = config.partial_floats()},
+                        .partial_floats = config.partial_floats(),
+                        .waits = true},
                        target, name);
 }
 

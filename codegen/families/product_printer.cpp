@@ -1,6 +1,7 @@
 // product_printer.cpp: head, epilogue and entry of a product kernel.
 #include "codegen/families/product_printer.h"
 
+#include "codegen/entry.h"
 #include "codegen/families/product_scope.h"
 #include "codegen/families/tail_printer.h"
 
@@ -167,11 +168,17 @@ class ProductPrinter {
     for (const auto& parameter : parameters_.in_order())
       signature += (signature.empty() ? "" : ", ") + parameter.type + " " + parameter.name;
     const std::string blocks = file_.blocks_per_sm > 0 ? ", " + std::to_string(file_.blocks_per_sm) : "";
-    text.open("extern \"C\" __global__ __launch_bounds__(kConfig.threads()" + blocks + ") void " + name_ +
-              "(" + signature + ")");
+    open_entry(text, target_, "kConfig.threads()" + blocks, name_, signature, !weights_go_first());
     text.append(body);
     text.close();
     text.blank();
+  }
+
+  /// What the function reads before it waits for earlier kernels is no work of theirs.
+  bool weights_go_first() const {
+    return file_.waits && llvm::all_of(problem_.b, [](const ProductOperand& b) {
+             return is_weight_parameter(b.view.base) || is_packed(b.view.base);
+           });
   }
 
   std::string scratch_names() const {

@@ -3,14 +3,28 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdlib>
 
 namespace tenon::cuda {
 
 /// A step ready to go: every address and number is known, so that enqueueing only calls the driver.
+namespace {
+
+/// TENON_OVERLAP=0 launches each kernel when the one before it is complete: to measure what overlapping gains.
+bool overlapping_launches_wanted() {
+  static const bool wanted = [] {
+    const char* value = std::getenv("TENON_OVERLAP");
+    return !value || llvm::StringRef(value) != "0";
+  }();
+  return wanted;
+}
+
+}  // namespace
+
 struct CudaExecutor::Launch {
   Function function = nullptr;  // a kernel
   LaunchConfig config{};
-  LaunchAttribute cluster{};
+  LaunchAttribute attributes[2] = {};
   std::vector<uint64_t> storage;       // of the parameters; little-endian, so 32-bit ones lie at the front
   std::vector<void*> parameters;       // into storage
   PreparedProduct* product = nullptr;  // or a library product
@@ -184,13 +198,18 @@ void CudaExecutor::resolve_kernel(Launch& launch, const Step& step) {
             nullptr,
             nullptr,
             0};
+  config.attributes = launch.attributes;
   if (emitted.cluster[0] * emitted.cluster[1] * emitted.cluster[2] > 1) {
-    launch.cluster.id = kClusterDimension;
-    launch.cluster.value.cluster = {static_cast<unsigned>(emitted.cluster[0]),
-                                    static_cast<unsigned>(emitted.cluster[1]),
-                                    static_cast<unsigned>(emitted.cluster[2])};
-    config.attributes = &launch.cluster;
-    config.attribute_count = 1;
+    LaunchAttribute& cluster = launch.attributes[config.attribute_count++];
+    cluster.id = kClusterDimension;
+    cluster.value.cluster = {static_cast<unsigned>(emitted.cluster[0]),
+                             static_cast<unsigned>(emitted.cluster[1]),
+                             static_cast<unsigned>(emitted.cluster[2])};
+  }
+  if (emitted.overlaps && overlapping_launches_wanted()) {
+    LaunchAttribute& early = launch.attributes[config.attribute_count++];
+    early.id = kProgrammaticSerialization;
+    early.value.flag = 1;
   }
 }
 

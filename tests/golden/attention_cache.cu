@@ -8,7 +8,9 @@ namespace tenon {
 using Index = i64;  // of dynamic extents and strides
 static constexpr AttentionTile kTile{.head_dim = 128, .block_m = 16, .block_n = 64, .warps_m = 1, .warps_n = 4, .stages = 3, .pack = 3, .min_blocks = 2, .causal = true};
 
-extern "C" __global__ void __launch_bounds__(kTile.threads(), kTile.min_blocks) test_kernel(const bf16* q, Index v128_T_6, Index v128_T, const bf16* k_cache, const bf16* v_cache, bf16* a, Index T, const i32* position) {
+extern "C" __global__ __launch_bounds__(kTile.threads(), kTile.min_blocks) void test_kernel(const bf16* q, Index v128_T_6, Index v128_T, const bf16* k_cache, const bf16* v_cache, bf16* a, Index T, const i32* position) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   attention_sm80<kTile>(AttentionProblem<bf16, NoMask>{
       .q = {q, v128_T_6, v128_T, 128},  // batch, head, token
       .k = {k_cache, 51200, 25600, 128},

@@ -19,7 +19,9 @@ namespace tenon {
 using Index = i64;  // of dynamic extents and strides
 static constexpr AttentionTile kTile{.head_dim = 64, .block_m = 64, .block_n = 64, .warps_m = 4, .warps_n = 1, .stages = 2, .pack = 1, .min_blocks = 3, .causal = true};
 
-extern "C" __global__ void __launch_bounds__(kTile.threads(), kTile.min_blocks) test_kernel(const bf16* qkv, Index v768_T, bf16* merged, Index v256_T, Index T) {
+extern "C" __global__ __launch_bounds__(kTile.threads(), kTile.min_blocks) void test_kernel(const bf16* qkv, Index v768_T, bf16* merged, Index v256_T, Index T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   attention_sm80<kTile>(AttentionProblem<bf16, NoMask>{
       .q = {qkv, v768_T, 64, 768},  // batch, head, token
       .k = {qkv + 256, v768_T, 64, 768},

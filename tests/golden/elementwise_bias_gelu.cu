@@ -39,6 +39,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads, 1) void test_kernel(const bf16* x, const bf16* b1, bf16* y_out, Index T_8) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_elements<kConfig, Index>(T_8, Body{x, b1, y_out, T_8});
 }
 

@@ -38,6 +38,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads, 1) void test_kernel(const bf16* table, const i32* ids, bf16* x_out, Index v2_T_3) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_elements<kConfig, Index>(v2_T_3, Body{table, ids, x_out, v2_T_3});
 }
 

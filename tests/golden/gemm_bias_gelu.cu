@@ -23,6 +23,8 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads(), 5) void test_kernel(const bf16* x, const bf16* w1, const bf16* b1, bf16* y_out, int T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   const GemmShape shape{.m = T, .n = 96, .k = 64};
   gemm_sm80<kConfig>(shape, Matrix<bf16>{x, 64}, {Matrix<bf16>{w1, 96}}, Epilogue{b1, y_out});
 }

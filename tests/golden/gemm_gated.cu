@@ -24,6 +24,8 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads(), 4) void test_kernel(const bf16* x, const bf16* wg, const bf16* wu, bf16* v3_out, int T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   const GemmShape shape{.m = T, .n = 80, .k = 64};
   gemm_sm80<kConfig>(shape, Matrix<bf16>{x, 64}, {Matrix<bf16>{wg, 64}, Matrix<bf16>{wu, 64}}, Epilogue{v3_out});
 }

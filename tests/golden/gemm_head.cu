@@ -53,6 +53,8 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads(), 4) void test_kernel(const bf16* w, const bf16* gate, const bf16* up, const bf16* scale, const bf16* shift, bf16* v5_out, int T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   const GemmShape shape{.m = T, .n = 40, .k = 72};
   gemm_sm80<kConfig>(shape, Head{gate, up, scale, shift}, {Matrix<bf16>{w, 40}}, Epilogue{v5_out});
 }

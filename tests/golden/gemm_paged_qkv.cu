@@ -104,6 +104,8 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads(), 6) void test_kernel(const bf16* x, const bf16* w, const i32* position, const bf16* bq, const bf16* bk, const i32* straddling, const i32* pages, const bf16* bv, bf16* v7_out, bf16* v12_out, bf16* v16_out, int T, int v2_T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   const GemmShape shape{.m = v2_T, .n = 256, .k = 64};
   gemm_sm80<kConfig>(shape, Matrix<bf16>{x, 64}, {Matrix<bf16>{w, 64}}, Epilogue{position, T, bq, v7_out, bk, straddling, pages, v12_out, bv, v16_out});
 }

@@ -31,6 +31,8 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads(), 3) void test_kernel(const bf16* x, const bf16* w_folded, const bf16* b, bf16* v7_out, int T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   const GemmShape shape{.m = T, .n = 72, .k = 200};
   gemm_sm80<kConfig>(shape, Matrix<bf16>{x, 200}, {Matrix<bf16>{w_folded, 200}}, Epilogue{b, v7_out});
 }

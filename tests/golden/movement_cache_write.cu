@@ -43,6 +43,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads, 1) void test_kernel(const bf16* k, Index T_2, Index v16_T, Index T, const i32* position, bf16* cache, Index T_12) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_elements<kConfig, Index>(T_12, Body{k, T_2, v16_T, T, position, cache, T_12});
 }
 

@@ -53,6 +53,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads, 1) void test_kernel(const bf16* k, Index v3_T_2, Index v16_T_3, Index T_2, Index v16_T, Index T, const i32* straddling, const i32* pages, bf16* pool, Index T_12) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_elements<kConfig, Index>(T_12, Body{k, v3_T_2, v16_T_3, T_2, v16_T, T, straddling, pages, pool, T_12});
 }
 

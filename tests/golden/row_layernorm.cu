@@ -42,6 +42,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const bf16* x, const bf16* r, bf16* h_out, const bf16* g, const bf16* b, bf16* y_out, Index T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_rows<kConfig, Row>(T, 768, Body{x, r, h_out, g, b, y_out, T});
 }
 

@@ -31,6 +31,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const bf16* x, const bf16* g, bf16* y_out, Index T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_rows<kConfig, Row>(T, 64, Body{x, g, y_out, T});
 }
 

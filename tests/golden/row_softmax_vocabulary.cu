@@ -41,6 +41,8 @@ struct Body {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const float* logits, float* y_out, Index T) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   walk_rows<kConfig, Row>(T, 50257, Body{logits, y_out, T});
 }
 

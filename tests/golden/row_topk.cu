@@ -8,6 +8,8 @@ namespace tenon {
 using Index = i32;
 
 extern "C" __global__ __launch_bounds__(256) void test_kernel(const float* x, i64* v1_out) {
+  ptx::launch_dependents();
+  ptx::wait_for_predecessors();
   topk_rows<256>(x, static_cast<float*>(nullptr), v1_out, Index(9), RowLayout<Index>{.rows = 3, .length = 9, .inner = 1});
 }
 

@@ -1,0 +1,17 @@
+// entry.h: the head of a kernel's entry, and how it is launched beside its neighbours.
+#pragma once
+#include "codegen/plan.h"
+#include "codegen/text.h"
+
+namespace tenon {
+
+/// True where a kernel may be put on the card while the one before it still runs (programmatic dependent launch).
+bool overlaps_launches(const Target& target);
+
+/// Opens `extern "C" __global__ __launch_bounds__(bounds) void name(signature)`. Where launches overlap, the next kernel is
+/// let in at once and, with `wait`, the kernels before are waited for: before anything is read or written. A body that
+/// reads weights first calls ptx::wait_for_predecessors() itself, in every thread.
+void open_entry(Text& text, const Target& target, const llvm::Twine& bounds, llvm::StringRef name,
+                const std::string& signature, bool wait = true);
+
+}  // namespace tenon
