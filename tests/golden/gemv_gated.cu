@@ -24,6 +24,7 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const bf16* x, const bf16* gate, const bf16* up, bf16* h_out, int T) {
+  ptx::launch_dependents();
   const GemmShape shape{.m = T, .n = 96, .k = 512};
   gemv<kConfig>(shape, Matrix<bf16>{x, 512}, {Matrix<bf16>{gate, 512}, Matrix<bf16>{up, 512}}, Epilogue{h_out});
 }

@@ -78,6 +78,7 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const bf16* x, const bf16* w, const i32* position, bf16* q_out, bf16* v8_out, bf16* v12_out, int T) {
+  ptx::launch_dependents();
   const GemmShape shape{.m = T, .n = 256, .k = 64};
   gemv<kConfig>(shape, Matrix<bf16>{x, 64}, {Matrix<bf16>{w, 64}}, Epilogue{position, q_out, v8_out, v12_out});
 }
