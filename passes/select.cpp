@@ -365,7 +365,8 @@ bool Selector::order(std::vector<int>& chosen) {
       if (auto found = owner.find(input->node()); found != owner.end()) before[i].push_back(found->second);
       if (input->node()->op() != Op::kState) continue;
       for (Node* user : input->users())
-        if (user->op() == Op::kCacheWrite && owner.lookup(user) != static_cast<int>(i))
+        if (user->op() == Op::kCacheWrite && user->operand(0) == input &&
+            owner.lookup(user) != static_cast<int>(i))
           before[owner.lookup(user)].push_back(static_cast<int>(i));
     }
   std::vector<int> sorted, state(chosen.size(), 0);  // 0 new, 1 open, 2 done
