@@ -248,16 +248,7 @@ void BoundProgram::set_state(llvm::StringRef name, llvm::ArrayRef<char> bytes) {
                 std::to_string(slot.type.bytes()) + " bytes, not " + std::to_string(bytes.size()));
   const Tensor value =
       Tensor::view(slot.type, reinterpret_cast<const std::byte*>(bytes.data()), nullptr).copy();
-  if (auto* store = dynamic_cast<cuda::DeviceStore*>(residents_.get()))
-    return store->set_state({{slot.name, value}});
-  // The cpu takes states when it takes weights, which it does not copy.
-  TensorMap states = residents_->state();
-  states[slot.name] = value;
-  residents_ = device_->hold(weights_, states);
-  make_backend();
-  for (const auto& [input, data] : bound_inputs_) backend_->bind_input(find(inputs_, "input", input), data);
-  for (const auto& [output, data] : bound_outputs_)
-    backend_->bind_output(find(outputs_, "output", output), data);
+  residents_->set_state({{slot.name, value}});
 }
 
 }  // namespace tenon

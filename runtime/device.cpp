@@ -9,6 +9,17 @@
 
 namespace tenon {
 
+RunResult Program::repeat(const TensorMap& inputs, int64_t times) {
+  RunResult all = run(inputs);
+  for (int64_t i = 1; i < times; ++i) {
+    RunResult next = run(inputs);
+    next.wall_us += all.wall_us;
+    next.device_us += all.device_us;
+    all = std::move(next);
+  }
+  return all;
+}
+
 std::unique_ptr<Device> make_device(llvm::StringRef name) {
   auto [kind, detail] = name.split(':');
   bool bare = !name.contains(':');

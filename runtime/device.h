@@ -18,6 +18,10 @@ class Residents {
   virtual ~Residents() = default;
   /// Every state as it is now, by name.
   virtual TensorMap state() const = 0;
+  /// One of them. It must be there.
+  virtual Tensor state(const std::string& name) const = 0;
+  /// Gives states other values, by name, of their types; programs that are ready see them in their next run.
+  virtual void set_state(const TensorMap& states) = 0;
 };
 
 /// What a run gave.
@@ -35,6 +39,9 @@ class Program {
   /// index out of range, a cache write past its capacity. Caches may then hold rows of the failed run from its
   /// position on; nothing before that changes.
   virtual RunResult run(const TensorMap& inputs) = 0;
+  /// run() `times` times (at least once) with the same inputs, the device going from one to the next by itself
+  /// where it can: for graphs whose states alone change. The outputs are those of the last; times are of all.
+  virtual RunResult repeat(const TensorMap& inputs, int64_t times);
 };
 
 class Device {

@@ -11,6 +11,7 @@ void add_compile(CLI::App& program);
 void add_doctor(CLI::App& program);
 void add_emulate(CLI::App& program);
 void add_explain(CLI::App& program);
+void add_generate(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_run(CLI::App& program);
 

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
     tenon::cli::add_doctor(program);
     tenon::cli::add_emulate(program);
     tenon::cli::add_explain(program);
+    tenon::cli::add_generate(program);
     tenon::cli::add_inspect(program);
     tenon::cli::add_run(program);
     if (argc > 1) require_command(program, argv[1]);

@@ -58,7 +58,7 @@ BoundModel BoundModel::read(const ModelOptions& options, const std::map<std::str
   for (const std::string& name : defaulted)
     notes.push_back(name + " is not bound: " + name + " = " + std::to_string(dims.at(name)) + " (--dim " +
                     name + "=VALUE)");
-  return {std::move(model), std::move(dims), std::move(notes)};
+  return {std::move(model), std::move(dims), std::move(notes), nullptr};
 }
 
 namespace {
@@ -88,12 +88,12 @@ std::shared_ptr<Plan> BoundModel::plan(const ModelOptions& options, bool library
   if (options.target.empty() && !at_hand) notes.push_back("no --target: " + lowering.target.card.title);
   std::shared_ptr<Plan> with_library;
   if (!library_at_hand && lowering.select.policy == Policy::kAuto) {
-    with_library = lower(model.build(dims), lowering);
+    with_library = lower(graph(), lowering);
     lowering.select.policy = Policy::kFused;
   }
   lowering.target.library = library_at_hand;
   lowering.on_stage = std::move(observer);
-  auto plan = lower(model.build(dims), lowering);
+  auto plan = lower(graph(), lowering);
   plan->model = model.name();
   plan->dims = dims;
   if (with_library) {

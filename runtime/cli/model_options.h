@@ -43,7 +43,10 @@ struct BoundModel {
   DimBinding dims;
   std::vector<std::string>
       notes;  ///< what the user should know: dims that were defaulted, the target that was assumed
+  const Graph* instead = nullptr;  ///< what plans are made of; null: the model's graph
 
+  /// A graph of its own to plan.
+  std::unique_ptr<Graph> graph() const { return instead ? instead->clone() : model.build(dims); }
   /// `inputs` as Model::bind takes them.
   static BoundModel read(const ModelOptions& options, const std::map<std::string, Extents>& inputs = {});
   std::shared_ptr<Plan> plan(const ModelOptions& options, bool library_at_hand = true,

@@ -123,6 +123,10 @@ struct CpuResidents : Residents {
     for (const auto& [name, tensor] : states) copies[name] = tensor.copy();
     return copies;
   }
+  Tensor state(const std::string& name) const override { return states.at(name).copy(); }
+  void set_state(const TensorMap& fresh) override {
+    for (const auto& [name, tensor] : fresh) states.at(name) = tensor.copy();
+  }
   bool holds(const Tensor& tensor) const {
     for (const auto& [name, state] : states)
       if (state.data() == tensor.data()) return true;

@@ -34,13 +34,13 @@ CudaProgram::CudaProgram(const Graph& graph, std::unique_ptr<CudaExecutor> execu
   executor_->prepare();
 }
 
-RunResult CudaProgram::run(const TensorMap& inputs) {
+RunResult CudaProgram::repeat(const TensorMap& inputs, int64_t times) {
   check_cache_writes(graph_, inputs);
   const auto start = std::chrono::steady_clock::now();
   for (const Buffer& buffer : executor_->plan().buffers)
     if (buffer.kind == Buffer::kInput) executor_->write_input(buffer.name, bytes_of(inputs.at(buffer.name)));
   RunResult result;
-  result.device_us = executor_->run();
+  result.device_us = executor_->run(times);
   for (const Graph::Output& output : executor_->plan().graph->outputs()) {
     Tensor tensor = Tensor::uninitialised(output.value->type());
     executor_->read_output(

@@ -14,7 +14,9 @@ class CudaProgram : public Program {
  public:
   /// `graph` is the model's, for what must be checked on the host before a run.
   CudaProgram(const Graph& graph, std::unique_ptr<CudaExecutor> executor);
-  RunResult run(const TensorMap& inputs) override;
+  RunResult run(const TensorMap& inputs) override { return repeat(inputs, 1); }
+  /// Nothing waits between the runs: the captured graph is launched `times` times.
+  RunResult repeat(const TensorMap& inputs, int64_t times) override;
   CudaExecutor& executor() { return *executor_; }
 
  private:

@@ -311,12 +311,12 @@ void CudaExecutor::enqueue(Stream stream) {
 
 void CudaExecutor::wait() { TENON_CUDA(gpu_->api(), cuStreamSynchronize, stream_.get()); }
 
-double CudaExecutor::run() {
+double CudaExecutor::run(int64_t times) {
   if (!prepared_ || !graph_) prepare();
   const ContextScope scope(gpu_->context());
   const DriverApi& api = gpu_->api();
   TENON_CUDA(api, cuEventRecord, start_.get(), stream_.get());
-  enqueue(stream_.get());
+  for (int64_t i = 0; i < times; ++i) enqueue(stream_.get());
   TENON_CUDA(api, cuEventRecord, stop_.get(), stream_.get());
   wait();
   float milliseconds = 0;

@@ -37,9 +37,9 @@ class CudaExecutor {
   /// Puts one run into `stream`: no allocation, no synchronisation, legal while the caller captures it.
   /// Throws Error when prepare() has not been called.
   void enqueue(Stream stream);
-  /// prepare() if need be, one run on the executor's own stream, and wait. Returns the microseconds between
-  /// its first and last work on the device.
-  double run();
+  /// prepare() if need be, `times` runs in a row on the executor's own stream, and wait. Returns the
+  /// microseconds between their first and last work on the device.
+  double run(int64_t times = 1);
 
   /// Host copies of bound or own memory; they wait. Sizes are the tensors'.
   void write_input(llvm::StringRef name, llvm::ArrayRef<char> bytes);

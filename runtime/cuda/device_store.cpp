@@ -94,17 +94,20 @@ DevicePointer DeviceStore::state(const Buffer& buffer) {
   return state.place;
 }
 
-TensorMap DeviceStore::state() const {
+Tensor DeviceStore::state(const std::string& name) const {
   const ContextScope scope(gpu_->context());
-  TensorMap result;
-  for (const auto& [name, state] : states_) {
-    Tensor tensor = Tensor::uninitialised(state.type);
-    if (tensor.bytes() > 0)
-      TENON_CUDA(gpu_->api(), cuMemcpyDtoHAsync_v2, tensor.mutable_data(), state.place, tensor.bytes(),
-                 stream_.get());
-    result.emplace(name, std::move(tensor));
-  }
+  const State& state = states_.at(name);
+  Tensor tensor = Tensor::uninitialised(state.type);
+  if (tensor.bytes() > 0)
+    TENON_CUDA(gpu_->api(), cuMemcpyDtoHAsync_v2, tensor.mutable_data(), state.place, tensor.bytes(),
+               stream_.get());
   TENON_CUDA(gpu_->api(), cuStreamSynchronize, stream_.get());
+  return tensor;
+}
+
+TensorMap DeviceStore::state() const {
+  TensorMap result;
+  for (const auto& [name, unread] : states_) result.emplace(name, state(name));
   return result;
 }
 

@@ -28,8 +28,9 @@ class DeviceStore : public Residents {
   void adopt(const std::string& name, DevicePointer pointer);
 
   TensorMap state() const override;
-  /// Replaces the values of states, by name; waits.
-  void set_state(const TensorMap& states);
+  Tensor state(const std::string& name) const override;
+  /// Waits.
+  void set_state(const TensorMap& states) override;
 
   int64_t bytes() const { return bytes_; }  ///< allocated so far
 
