@@ -218,7 +218,8 @@ std::vector<int64_t> Generation::Impl::ends_of(llvm::ArrayRef<int64_t> tokens) c
   std::vector<int64_t> ends;
   for (int64_t b = 0; b < prompts.rows; ++b) {
     const auto row = tokens.slice(b * columns, columns);
-    const auto stop = llvm::find_if(row, [&](int64_t token) { return llvm::is_contained(options.stop, token); });
+    const auto stop =
+        llvm::find_if(row, [&](int64_t token) { return llvm::is_contained(options.stop, token); });
     ends.push_back(stop - row.begin());
   }
   return ends;

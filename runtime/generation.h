@@ -52,13 +52,13 @@ struct Generated {
   /// i64 [B, n + 1], the first column from the prompts' own logits; n is `steps`, or fewer when all rows finished. A row
   /// that has finished repeats its stop token.
   Tensor tokens;
-  Tensor prefill_logits;       ///< [B, T, V]; of kept logits alone. Beyond a row's length they mean nothing.
-  Tensor decode_logits;        ///< [B, n, V]; of kept logits alone
-  std::vector<int64_t> next;   ///< [B]: where the row's last token will stand, which is in no cache yet
-  double prefill_us = 0;       ///< to the first tokens at hand
-  double decode_us = 0;        ///< of all steps that ran
-  int64_t decode_steps = 0;    ///< that ran: up to 15 more than n, for the host looks at tokens now and then
-  int64_t decode_launches = 0; ///< kernels and copies of one step; 0 on a device without kernels
+  Tensor prefill_logits;        ///< [B, T, V]; of kept logits alone. Beyond a row's length they mean nothing.
+  Tensor decode_logits;         ///< [B, n, V]; of kept logits alone
+  std::vector<int64_t> next;    ///< [B]: where the row's last token will stand, which is in no cache yet
+  double prefill_us = 0;        ///< to the first tokens at hand
+  double decode_us = 0;         ///< of all steps that ran
+  int64_t decode_steps = 0;     ///< that ran: up to 15 more than n, for the host looks at tokens now and then
+  int64_t decode_launches = 0;  ///< kernels and copies of one step; 0 on a device without kernels
 };
 
 /// One generation. The model's graph is built for the prompts' chunks and for one token; weights and states are held

@@ -157,8 +157,7 @@ void Check::positions() const {
     const auto graph = graph_of(gather->operand(1), ports.position);
     if (!graph) continue;
     HostTensor last = HostTensor::zeros(ports.position->type());
-    for (size_t b = 0; b < last.integers.size(); ++b)
-      last.integers[b] = end(static_cast<int64_t>(b)) - 1;
+    for (size_t b = 0; b < last.integers.size(); ++b) last.integers[b] = end(static_cast<int64_t>(b)) - 1;
     const Evaluation index = evaluate(*graph, [&](const Node&) { return last; });
     for (int64_t at : index.outputs[0].integers)
       if (at >= table_rows(*gather))

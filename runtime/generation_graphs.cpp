@@ -40,8 +40,7 @@ struct Extension {
   void record(llvm::StringRef name, Value* row, int64_t rows, int64_t places, Value* position) {
     const Dim n = row->type().elements() / rows;
     Value* before = state(name, {row->type().dtype, {rows, 1, places, n}});
-    Value* after =
-        builder.make(Op::kCacheWrite, {before, builder.reshape(row, {rows, 1, 1, n}), position});
+    Value* after = builder.make(Op::kCacheWrite, {before, builder.reshape(row, {rows, 1, 1, n}), position});
     graph->add_state_update(before->node(), after);
   }
 };
@@ -89,8 +88,8 @@ std::unique_ptr<Graph> prefill_graph(const Graph& model, bool sampled, bool keep
   Builder& builder = result.builder;
   const Type rows{DType::kI64, {ports.rows()}};
   Value* logits = result.copies.lookup(ports.logits);
-  Value* all = builder.reshape(
-      logits, {logits->type().shape[0] * logits->type().shape[1], logits->type().shape[2]});
+  Value* all =
+      builder.reshape(logits, {logits->type().shape[0] * logits->type().shape[1], logits->type().shape[2]});
   Value* last = builder.make(Op::kGather, {all, result.input(kRows, rows)}, {{"axis", Dim(0)}});
   Value* position = sampled ? result.input(kDrawPosition, rows) : nullptr;
   result.graph->add_output("chosen", result.choose(last, sampled, position));

@@ -21,11 +21,12 @@ GenerationPorts generation_ports(const Graph& model);
 
 /// Names that no model can declare.
 namespace generation {
-constexpr char kRows[] = "generate.rows";  ///< input i64 [B]: the row of logits [B * T, V] that each token comes from
+constexpr char kRows[] =
+    "generate.rows";  ///< input i64 [B]: the row of logits [B * T, V] that each token comes from
 constexpr char kDrawPosition[] = "generate.draw_position";  ///< input i64 [B]: of that token, for `sample`
 constexpr char kSettings[] = "generate.settings";           ///< input f32 [2]: temperature, top_p
 constexpr char kLimits[] = "generate.limits";               ///< input i64 [2]: top_k, seed
-constexpr char kToken[] = "generate.token";        ///< state of the type of `tokens` at T = 1: what is read next
+constexpr char kToken[] = "generate.token";  ///< state of the type of `tokens` at T = 1: what is read next
 constexpr char kPosition[] = "generate.position";  ///< state of the type of `position`: where it stands
 constexpr char kHistory[] =
     "generate.history";  ///< state [B, 1, n, 1] of the type of tokens: at p, the token chosen after the one at p

@@ -229,7 +229,8 @@ std::string Generate::json() const {
     out.attribute("device", device->description());
     out.attribute("notes", notes);
     out.attribute_array("tokens", [&] {
-      for (int64_t b = 0; b < result.tokens.type().shape[0].extent(); ++b) out.value(row_of(result.tokens, b));
+      for (int64_t b = 0; b < result.tokens.type().shape[0].extent(); ++b)
+        out.value(row_of(result.tokens, b));
     });
     out.attribute("next_position", result.next);
     out.attribute("first_token_us", result.prefill_us);
@@ -277,10 +278,12 @@ void add_choice_options(CLI::App& command, Generate& state) {
 
 void add_generate(CLI::App& program) {
   auto state = std::make_shared<Generate>();
-  CLI::App* command = program.add_subcommand("generate", "tokens one after another from a model with a cache");
+  CLI::App* command =
+      program.add_subcommand("generate", "tokens one after another from a model with a cache");
   add_model_options(*command, state->options);
-  CLI::Option* tokens = command->add_option("--tokens", state->tokens, "the prompt, or `tokens` and `lengths`")
-                            ->type_name("1,2,3|F.safetensors");
+  CLI::Option* tokens =
+      command->add_option("--tokens", state->tokens, "the prompt, or `tokens` and `lengths`")
+          ->type_name("1,2,3|F.safetensors");
   command->add_option("--prompt", state->prompt, "the prompt as text")->type_name("TEXT")->excludes(tokens);
   add_choice_options(*command, *state);
   command
