@@ -108,7 +108,7 @@ TEST_CASE("generate refuses what the model cannot hold or read, and names the te
   bench.refuses("--tokens 1,2 --steps 2 --temperature 1 --top-p 1.5", "--top-p");
   bench.refuses("--tokens 1,2 --steps 2 --temperature 1 --top-k -1", "--top-k -1");
   bench.refuses("--tokens 1,2 --steps 2 --top-k 3", "without --temperature nothing is drawn");
-  bench.refuses("--tokens 1,x --steps 2", ": no such file");
+  bench.refuses("--tokens 1,x --steps 2", "1,x: No such file");
   bench.refuses("--tokens 1,,2 --steps 2", "'' is no integer");
   bench.refuses("--steps 2", "generate needs a prompt");
   bench.refuses("--prompt hello --steps 2", "no tokenizer.json lies beside the weights");
@@ -142,7 +142,7 @@ TEST_CASE("generate writes tokens and the logits that they come from, and draws 
   const Bench bench;
   const Outcome run = bench(bench.tokens({2, 3}, {1, 2, 3, 4, 99, 99}, {3, 1}) + "--steps 4 --json");
   CHECK(run.status == 0);
-  const auto json = json::parse(run.out);
+  CHECK(json::parse(run.out)["next_position"].array()->size() == 2);
   const FileTensors file = read_safetensors(bench.folder.file("o.safetensors"));
   const FileTensor &tokens = file.at("tokens"), &prefill = file.at("prefill_logits"),
                    &decode = file.at("decode_logits");
