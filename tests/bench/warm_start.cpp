@@ -125,8 +125,8 @@ bool measure(const std::string& path, int64_t tokens) {
               cold->kernels, median(over([](const Start& start) { return start.entered; })),
               median(over([](const Start& start) { return start.built - start.entered; })),
               median(over([](const Start& start) { return start.planned - start.built; })),
-              median(over([](const Start& start) { return start.loaded - start.planned; })), median(total),
-              best, cold->loaded);
+              median(over([](const Start& start) { return start.loaded - start.planned; })),
+              median(over([](const Start& start) { return start.loaded; })), processor, cold->loaded);
   const bool idle = std::all_of(starts.begin(), starts.end(),
                                 [](const Start& start) { return !start.compiled && !start.opened_nvrtc; });
   if (!idle) std::printf("a warm start compiled something or opened NVRTC\n");
