@@ -97,7 +97,7 @@ std::vector<HostTensor> one(HostTensor tensor) {
 HostTensor composite(const Node& node, Operands operands) {
   switch (node.op()) {
     case Op::kRope: return rope(node, operands);
-    case Op::kExperts: return experts(node, operands);
+    case Op::kGroupedMatmul: return grouped_matmul(node, operands);
     case Op::kDequantise: return dequantise(node, operands);
     case Op::kSample: return sample(node, operands);
     default: return attention(node, operands);

@@ -17,7 +17,7 @@ HostTensor matmul(const Node& node, Operands operands);
 HostTensor attention(const Node& node, Operands operands);
 HostTensor rope(const Node& node, Operands operands);
 HostTensor cache_write(const Node& node, Operands operands);
-HostTensor experts(const Node& node, Operands operands);
+HostTensor grouped_matmul(const Node& node, Operands operands);
 HostTensor dequantise(const Node& node, Operands operands);
 HostTensor sample(const Node& node, Operands operands);
 HostTensor movement(const Node& node, Operands operands);

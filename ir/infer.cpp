@@ -40,7 +40,7 @@ struct Rule {
   Type concat() const;
   Type rope() const;
   Type attention() const;
-  Type experts() const;
+  Type grouped_matmul() const;
   Type dequantise() const;
   Type sample() const;
   Type composite() const;
@@ -285,29 +285,21 @@ Type Rule::attention() const {
   return {q.dtype, {q.shape[0], q.shape[1], q.shape[2], v.shape[3]}};
 }
 
-Type Rule::experts() const {
-  const Type &x = operands[0], &weights = operands[1], &ids = operands[2], &gate = operands[3],
-             &up = operands[4], &down = operands[5];
+Type Rule::grouped_matmul() const {
+  const Type &x = operands[0], &w = operands[1], &ids = operands[2];
   want_float(x);
-  for (const Type* type : {&gate, &up, &down})
-    if (type->dtype != x.dtype)
-      fail("experts of type " + type->text() + " for x " + x.text(), "cast one of them");
-  if (x.rank() < 1 || gate.rank() != 3 || gate.shape[2] != x.shape.back())
-    fail("gate must be [E, F, D] with the D of x " + x.text() + ", not " + gate.text());
-  if (up.shape != gate.shape) fail("up is " + up.text() + ", gate " + gate.text());
-  if (down.shape != Shape{gate.shape[0], gate.shape[2], gate.shape[1]})
-    fail("down must be [E, D, F], not " + down.text() + " beside gate " + gate.text());
+  if (w.dtype != x.dtype) fail("experts of type " + w.text() + " for x " + x.text(), "cast one of them");
+  if (x.rank() < 1 || w.rank() != 3 || w.shape[2] != x.shape.back())
+    fail("experts must be [E, out, in] with the in of x " + x.text() + ", not " + w.text());
   if (!is_integer(ids.dtype)) fail("router_ids must be i32 or i64, not " + ids.text());
-  if (weights.dtype != x.dtype && weights.dtype != DType::kF32)
-    fail("router_weights must be f32 or of x's type, not " + weights.text(), "cast it");
-  Shape rows = x.shape;
+  Shape rows = x.shape, chosen = ids.shape;
   rows.pop_back();
-  Shape chosen = ids.shape;
-  if (!chosen.empty()) chosen.pop_back();
-  if (ids.rank() != x.rank() || chosen != rows || weights.shape != ids.shape)
-    fail("router_weights " + weights.text() + " and router_ids " + ids.text() + " must be [.., k] for x " +
-         x.text());
-  return x;
+  if (ids.rank() == x.rank()) chosen.pop_back();
+  if (ids.rank() < 1 || chosen != rows)
+    fail("router_ids " + ids.text() + " must be [.., k] for x " + x.text());
+  Shape shape = ids.shape;
+  shape.push_back(w.shape[1]);
+  return {x.dtype, shape};
 }
 
 Type Rule::dequantise() const {
@@ -344,7 +336,7 @@ Type Rule::sample() const {
 Type Rule::composite() const {
   switch (op) {
     case Op::kRope: return rope();
-    case Op::kExperts: return experts();
+    case Op::kGroupedMatmul: return grouped_matmul();
     case Op::kDequantise: return dequantise();
     case Op::kSample: return sample();
     default: return attention();

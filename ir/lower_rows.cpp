@@ -54,11 +54,42 @@ Operands lower_norm(Call& call) {
   return {call.builder.make(call.operation.op, operands, attributes)};
 }
 
+namespace {
+
+/// What `experts` asks of its operands beyond what its products do.
+void check_experts(Call& call, const Type& x, const Type& weights, const Type& ids, const Type& gate,
+                   const Type& up, const Type& down) {
+  if (x.rank() < 1 || gate.rank() != 3 || gate.shape[2] != x.shape.back())
+    call.fail_at("gate",
+                 "gate must be [E, F, D] with the D of x " + x.text() + ", not " + gate.text());
+  if (up.shape != gate.shape) call.fail_at("up", "up is " + up.text() + ", gate " + gate.text());
+  if (down.shape != Shape{gate.shape[0], gate.shape[2], gate.shape[1]})
+    call.fail_at("down", "down must be [E, D, F], not " + down.text() + " beside gate " + gate.text());
+  if (ids.rank() != x.rank() || weights.shape != ids.shape)
+    call.fail_at("router_ids", "router_weights " + weights.text() + " and router_ids " + ids.text() +
+                                   " must be [.., k] for x " + x.text());
+  if (weights.dtype != x.dtype && weights.dtype != DType::kF32)
+    call.fail_at("router_weights", "router_weights must be f32 or of x's type, not " + weights.text(),
+                 "cast it");
+}
+
+}  // namespace
+
 Operands lower_experts(Call& call) {
-  llvm::SmallVector<Value*, 6> operands;
-  for (llvm::StringRef name : {"x", "router_weights", "router_ids", "gate", "up", "down"})
-    operands.push_back(call.tensor(name));
-  return {call.builder.make(Op::kExperts, operands)};
+  Value *x = call.tensor("x"), *weights = call.tensor("router_weights"), *ids = call.tensor("router_ids");
+  Value *gate = call.tensor("gate"), *up = call.tensor("up"), *down = call.tensor("down");
+  check_experts(call, x->type(), weights->type(), ids->type(), gate->type(), up->type(), down->type());
+  Builder& builder = call.builder;
+  Value* gates = builder.make(Op::kGroupedMatmul, {x, gate, ids});
+  Value* hidden = builder.make(
+      Op::kMul, {builder.make(Op::kSilu, {gates}), builder.make(Op::kGroupedMatmul, {x, up, ids})});
+  Value* results = builder.cast(builder.make(Op::kGroupedMatmul, {hidden, down, ids}), DType::kF32);
+  Shape columns = ids->type().shape;
+  columns.push_back(1);
+  Value* factors = builder.reshape(builder.cast(weights, DType::kF32), columns);
+  Value* sum = builder.reduce(Op::kSum, builder.make(Op::kMul, {results, factors}),
+                              {x->type().rank() - 1}, false);
+  return {builder.cast(sum, x->type().dtype)};
 }
 
 }  // namespace tenon

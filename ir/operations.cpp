@@ -93,7 +93,7 @@ const Row kTable[] = {
      lower_attention, Op::kAttention},
     {"rope(x, position, theta=10000.0, interleaved=false, rotary_dim=d, frequencies=none, scale=1.0)",
      lower_rope, Op::kRope},
-    {"experts(x, router_weights, router_ids, gate, up, down)", lower_experts, Op::kExperts},
+    {"experts(x, router_weights, router_ids, gate, up, down)", lower_experts, Op::kGroupedMatmul},
     {"cache(k_cache, v_cache, k, v, position, pages=none)", lower_cache, Op::kCacheWrite},
 };
 

@@ -55,6 +55,10 @@ void follow(const Value* source, Visit visit) {
 int64_t fan_in(const Node& weight) {
   int64_t found = 0;
   follow(weight.result(), [&](const Node& user, const Value*) {
+    if (user.op() == Op::kGroupedMatmul) {
+      found = user.operand(1)->type().shape[2].extent();
+      return false;
+    }
     if (user.op() != Op::kMatmul) return true;
     const Type& a = user.operand(0)->type();
     bool second_last = user.attributes.flag("transpose_a") && a.rank() > 1;
@@ -80,6 +84,8 @@ int64_t id_bound(const Node& input) {
       int64_t axis = user.attributes.integer("axis");
       bound(table.shape[axis < 0 ? axis + table.rank() : axis].extent());
     }
+    if (user.op() == Op::kGroupedMatmul && user.operand(2) == value)
+      bound(user.operand(1)->type().shape[0].extent());
     bool position = (user.op() == Op::kRope && user.operand(1) == value) ||
                     (user.op() == Op::kCacheWrite && user.operand(2) == value) ||
                     (user.op() == Op::kAttention && optional_operand(user, "offset") == value);

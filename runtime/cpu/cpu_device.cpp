@@ -71,6 +71,7 @@ View composite(const Node& node, Operands operands) {
   switch (node.op()) {
     case Op::kRope: return rope(node, operands);
     case Op::kAttention: return attention(node, operands);
+    case Op::kGroupedMatmul: return grouped_matmul(node, operands);
     default: return as_evaluated(node, operands);
   }
 }

@@ -16,6 +16,7 @@ std::vector<View> normalisation(const Node& node, Operands operands);
 View matmul(const Node& node, Operands operands);
 View attention(const Node& node, Operands operands);
 View rope(const Node& node, Operands operands);
+View grouped_matmul(const Node& node, Operands operands);
 View movement(const Node& node, Operands operands);
 View source(const Node& node);  ///< constant, iota, rope_table
 

@@ -113,7 +113,7 @@ const Mistake kMistakes[] = {
     {R"(y = [1, 2])", 5, R"(a list is no value)", R"(lists are arguments)"},
     {R"(y = none)", 5, R"(none is no value)", R"(it stands for an argument that is not given)"},
     {R"(y = repeat(T, 2, x))", 12, R"(repeat: 'T' is no block)", R"()"},
-    {R"(y = experts(x, x, n, x, x, x))", 5, R"(experts: gate must be [E, F, D] with the D of x f32[T, 8], not f32[T, 8])", R"()"},
+    {R"(y = experts(x, x, n, x, x, x))", 22, R"(experts: gate must be [E, F, D] with the D of x f32[T, 8], not f32[T, 8])", R"()"},
     {R"(y = cast(x, dtype="f8e4m3"))", 19, R"(data type f8e4m3 is not there yet)", R"()"},
     {R"(y = 3)", 9, R"(output 'y' is a number, not a tensor)", R"()"},
 };

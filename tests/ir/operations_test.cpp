@@ -317,7 +317,14 @@ const Case kCases[] = {
 %1 = reshape %n : i32[T, 1]
 %2 = expand %1 : i32[T, 2]
 %3 = transpose %e3 {perm = [0, 2, 1]} : f32[3, 8, 5]
-%y = experts %x, %0, %2, %e3, %e3, %3 : f32[T, 8]
+%4 = grouped_matmul %x, %e3, %2 : f32[T, 2, 5]
+%5 = silu %4 : f32[T, 2, 5]
+%6 = grouped_matmul %x, %e3, %2 : f32[T, 2, 5]
+%7 = mul %5, %6 : f32[T, 2, 5]
+%8 = grouped_matmul %7, %3, %2 : f32[T, 2, 8]
+%9 = reshape %0 : f32[T, 2, 1]
+%10 = mul %8, %9 : f32[T, 2, 8]
+%y = sum %10 {axes = [1]} : f32[T, 8]
 )"},
     {R"(rope(q, p))",
      R"(%y = rope %q, %p {rotary_dim = 8, theta = 10000.0} : f32[1, 4, T, 8]
