@@ -2,6 +2,7 @@
 #include "codegen/families/attention.h"
 #include "codegen/families/cublaslt.h"
 #include "codegen/families/elementwise.h"
+#include "codegen/families/experts.h"
 #include "codegen/families/gemm.h"
 #include "codegen/families/gemv.h"
 #include "codegen/families/movement.h"
@@ -12,9 +13,9 @@
 namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
-  static const EmittingFamily* const all[] = {&view_family(),     &gemv_family(),      &gemm_family(),
-                                              &cublaslt_family(), &attention_family(), &elementwise_family(),
-                                              &movement_family(), &row_family()};
+  static const EmittingFamily* const all[] = {
+      &view_family(),    &gemv_family(),        &gemm_family(),     &cublaslt_family(), &attention_family(),
+      &experts_family(), &elementwise_family(), &movement_family(), &row_family()};
   return all;
 }
 

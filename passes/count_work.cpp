@@ -18,6 +18,12 @@ int64_t bytes_read(const Value* value) {
   int64_t bytes = 0;
   for (const Node* user : value->users()) {
     if (!reads_in_kernel(value, user)) continue;
+    if (user->op() == Op::kGroupedMatmul && user->operand(1) == value) {  // of the chosen ones alone
+      const int64_t experts = value->type().shape[0].extent();
+      const int64_t chosen = std::min(experts, user->operand(2)->type().elements());
+      bytes = std::max(bytes, experts ? value->type().bytes() / experts * chosen : 0);
+      continue;
+    }
     bool rows = (user->op() == Op::kGather || user->op() == Op::kSlice) && user->operand(0) == value;
     bytes = std::max(bytes,
                      rows ? user->type().elements() * size_of(value->type().dtype) : value->type().bytes());
@@ -61,8 +67,10 @@ int64_t flops_of(const Node& node) {
     case OpKind::kReduction:
     case OpKind::kNormalisation: return info(node.op()).flops * node.operand(0)->type().elements();
     default:
-      return node.op() == Op::kAttention ? attention_flops(node)
-                                         : info(node.op()).flops * node.type().elements();
+      if (node.op() == Op::kAttention) return attention_flops(node);
+      if (node.op() == Op::kGroupedMatmul)
+        return 2 * node.type().elements() * node.operand(1)->type().shape[2].extent();
+      return info(node.op()).flops * node.type().elements();
   }
 }
 

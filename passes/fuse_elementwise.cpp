@@ -25,7 +25,10 @@ Pattern single_pattern(const Node& node) {
     case OpKind::kReduction:
     case OpKind::kNormalisation: return Pattern::kRow;
     case OpKind::kContraction: return Pattern::kProduct;
-    case OpKind::kComposite: return node.op() == Op::kAttention ? Pattern::kAttention : Pattern::kElementwise;
+    case OpKind::kComposite:
+      return node.op() == Op::kAttention       ? Pattern::kAttention
+             : node.op() == Op::kGroupedMatmul ? Pattern::kExperts
+                                               : Pattern::kElementwise;
     case OpKind::kState: return Pattern::kMovement;
     default:
       if (node.op() == Op::kScatter) return Pattern::kMovement;
@@ -123,6 +126,7 @@ Proposals propose_fusions(Graph& graph) {
   fuse_gated(proposals);
   fuse_norm(proposals);
   fuse_attention(proposals);
+  fuse_experts(proposals);
   fuse_row(proposals);
   fuse_elementwise(proposals);
   fuse_movement(proposals);

@@ -98,6 +98,14 @@ void fuse_norm(Proposals& proposals);
 /// strides.
 void fuse_attention(Proposals& proposals);
 
+/// Products of chosen experts: two that meet in a gate; one with the weighted sum over the choices.
+///   %g = grouped_matmul %x, %gate, %ids
+///   %u = grouped_matmul %x, %up, %ids       →   one region
+///   %h = mul (silu %g), %u
+///   %y = grouped_matmul %h, %down, %ids
+///   %s = sum (mul %y, %w) {axes = choices}  →   one region, with the casts and elementwise ops around it
+void fuse_experts(Proposals& proposals);
+
 /// A reduction or normalisation with the elementwise ops before and after it, and with others over the same
 /// rows.
 ///   %y = add %x, %r

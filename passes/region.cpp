@@ -105,7 +105,7 @@ struct ShapeMaker {
 
 int rank_of_op(const Node& node) {
   switch (node.kind()) {
-    case OpKind::kComposite: return node.op() == Op::kAttention ? 4 : 1;
+    case OpKind::kComposite: return node.op() == Op::kAttention ? 4 : node.op() == Op::kGroupedMatmul ? 3 : 1;
     case OpKind::kContraction: return 3;
     case OpKind::kReduction:
     case OpKind::kNormalisation: return 2;
@@ -116,8 +116,8 @@ int rank_of_op(const Node& node) {
 }  // namespace
 
 llvm::StringRef name_of(Pattern pattern) {
-  static constexpr llvm::StringLiteral kNames[] = {"view",    "elementwise",   "movement", "row",
-                                                   "product", "gated product", "attention"};
+  static constexpr llvm::StringLiteral kNames[] = {"view",    "elementwise",   "movement",  "row",
+                                                   "product", "gated product", "attention", "experts"};
   return kNames[static_cast<int>(pattern)];
 }
 

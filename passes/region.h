@@ -18,6 +18,7 @@ enum class Pattern {
   kProduct,    ///< one matmul with head, row statistics and tail
   kGated,      ///< two matmuls of one left operand whose accumulators meet in one tail (SwiGLU, GEGLU)
   kAttention,  ///< one attention with the movement around it
+  kExperts,    ///< one grouped_matmul or two that meet in a gate, with what follows
 };
 llvm::StringRef name_of(Pattern pattern);
 
@@ -43,6 +44,9 @@ llvm::StringRef name_of(Pattern pattern);
 ///  expressible as
 ///    strides) and after it (transpose + reshape of merged heads), masks as parameters of any broadcastable
 ///    shape.
+///  - kExperts: one kGroupedMatmul whose operands are parameters or packed, or two of one left operand and the
+///  same choices; behind it elementwise ops of its shape, or (one product) casts, a kMul by one factor for
+///  each choice, the kSum over the choices and elementwise ops.
 ///  - kRow: reductions and normalisations over the same trailing axes of one common shape, elementwise ops
 ///  before and after.
 ///  - kElementwise: elementwise ops and index maps (broadcast, reshape, transpose, slice, concat, pad,

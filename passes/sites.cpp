@@ -97,6 +97,11 @@ bool match_parts(llvm::ArrayRef<llvm::StringRef> pattern, llvm::ArrayRef<llvm::S
 
 std::string role_of(const Node& node) {
   if (node.op() == Op::kAttention) return "attn";
+  if (node.op() == Op::kGroupedMatmul)
+    return llvm::any_of(node.operand(0)->users(),
+                        [](const Node* n) { return n->op() == Op::kGroupedMatmul && feeds_activation(*n); })
+               ? "experts.in"
+               : "experts.out";
   std::string role = node.op() == Op::kMatmul ? product_role(node) : "";
   if (!role.empty()) return role;
   llvm::StringRef name = node.result()->name();

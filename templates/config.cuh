@@ -88,6 +88,15 @@ struct AttentionSimtTile {
   }
 };
 
+// Few rows times the matrices chosen for each: a warp computes one column of the result.
+struct ExpertsConfig {
+  int warps = 8;     // of a block, with neighbouring columns
+  int width = 8;     // elements of k that one load takes; every row begins at a multiple of it
+  int loads = 4;     // of each matrix that a lane issues before it uses any
+  int products = 1;  // matrices that one row meets at once: with 2, a gate's
+  constexpr int threads() const { return 32 * warps; }
+};
+
 // Which index of a product's operand is contiguous in memory: the summed one, or the other (a row of A, a
 // column of B).
 enum class Contiguous { k, outer };

@@ -173,6 +173,17 @@ def attentions(dtype):
     return f
 
 
+def mixtures(dtype):
+    """Mixtures of experts, odd in every extent: few rows and many, one choice and several, more experts than choices."""
+    f = Family("mixtures", dtype)
+    for rows, experts, chosen, size, hidden in ((1, 9, 4, 72, 40), (3, 2, 1, 17, 33), (7, 5, 2, 64, 24), (67, 3, 2, 40, 65), (129, 40, 1, 33, 17)):
+        x = f.input(rows, size)
+        f.body.append(f"  'w, ids = topk(linear({x}, {f.weight(experts, size)}), {chosen})',\n")
+        weights = ", ".join(f.weight(experts, *shape) for shape in ((hidden, size), (hidden, size), (size, hidden)))
+        f.add(f"{x} + experts({x}, softmax(w), ids, {weights})")
+    return f
+
+
 def runs(folder):
     """(label, model, dims, architecture, environment) of everything that is to be run."""
     def write(name, text):
@@ -189,7 +200,7 @@ def runs(folder):
         model = write(name, reduce_model(path, dims))
         models += [(f"{name} {' '.join(bound)}", model, bound) for bound in (bindings if long else bindings[:2])]
     models += [(f"{family.__name__} {dtype}", write(f"{family.__name__}-{dtype}", family(dtype).text()), [])
-               for family in (products, rows, elements, attentions) for dtype in ("f32", "f16", "bf16")]
+               for family in (products, rows, elements, attentions, mixtures) for dtype in ("f32", "f16", "bf16")]
     variants = ({"TENON_EMULATOR_NUMERICS": "hardware"}, {"TENON_EMULATOR_SEED": "1"}, {"TENON_EMULATOR_ONE_LANE": "1"})
     for label, model, bound in models:
         for target in targets:

@@ -4,9 +4,7 @@
 #include "codegen/families/product_printer.h"
 
 namespace tenon {
-namespace {
 
-/// The fields that differ from the defaults, as designated initialisers.
 std::string config_text(const GemmConfig& c) {
   const GemmConfig usual;
   std::string text = ".block_m = " + std::to_string(c.block_m) + ", .block_n = " + std::to_string(c.block_n) +
@@ -35,8 +33,6 @@ std::string config_text(const GemmConfig& c) {
   number("passes", c.passes, usual.passes);
   return text;
 }
-
-}  // namespace
 
 EmittedKernel print_gemm(const Region& region, const ProductProblem& problem, const GemmChoice& choice,
                          const Target& target, llvm::StringRef name) {

@@ -5,6 +5,9 @@
 
 namespace tenon {
 
+/// The fields that differ from the defaults, as designated initialisers.
+std::string config_text(const GemmConfig& config);
+
 /// The kernel of an accepted region with the given choice, and how it is launched for this binding of the
 /// dims.
 EmittedKernel print_gemm(const Region& region, const ProductProblem& problem, const GemmChoice& choice,
