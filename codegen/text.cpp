@@ -19,7 +19,7 @@ void Text::end_line() {
 /// The next line is this file's own. A part does not know its number yet.
 void Text::own() {
   text_ += file_name_.empty() ? kOwnMark.str()
-                              : "#line " + std::to_string(lines_ + 2) + " \"" + escaped(file_name_) + "\"";
+                              : "#line " + std::to_string(lines_ + 2) + " \"" + file_label(file_name_) + "\"";
   end_line();
 }
 
@@ -59,27 +59,16 @@ void Text::close(const llvm::Twine& tail) {
 
 void Text::from(const Location& location) {
   if (!location.known()) return;
-  text_ += "#line " + std::to_string(location.line) + " \"" +
-           escaped(llvm::sys::path::filename(location.file->name)) + "\"";
+  text_ += "#line " + std::to_string(location.line) + " \"" + file_label(location.file->name) + "\"";
   end_line();
   place_ = kNextIsForeign;
 }
 
-std::string escaped(llvm::StringRef text) {
-  std::string out;
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') out += '\\';
-    if (byte >= 32 && byte != 127) {
-      out += c;
-    } else {
-      out += '\\';
-      out += static_cast<char>('0' + (byte >> 6));
-      out += static_cast<char>('0' + (byte >> 3 & 7));
-      out += static_cast<char>('0' + (byte & 7));
-    }
-  }
-  return out;
+std::string file_label(llvm::StringRef path) {
+  std::string label = llvm::sys::path::filename(path).str();
+  for (char& c : label)
+    if (static_cast<unsigned char>(c) < 32 || c == 127 || c == '"' || c == '\\') c = '_';
+  return label;
 }
 
 void print_head(Text& text, llvm::StringRef name, const Region& region, llvm::StringRef family,
@@ -92,8 +81,7 @@ void print_head(Text& text, llvm::StringRef name, const Region& region, llvm::St
       continue;
     std::string line = "//   " + print(node, names), where;
     if (node.location.known())
-      where = escaped(llvm::sys::path::filename(node.location.file->name)) + ":" +
-              std::to_string(node.location.line);
+      where = file_label(node.location.file->name) + ":" + std::to_string(node.location.line);
     if (is_packed(node.result())) where += where.empty() ? "once, at load" : "  once, at load";
     if (!where.empty()) line.resize(std::max(line.size() + 2, kPlaceColumn), ' ');
     text.line(line + where);

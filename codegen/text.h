@@ -18,7 +18,7 @@ class Text {
   void blank() { end_line(); }
   void open(const llvm::Twine& head);        ///< "head {" and one level deeper
   void close(const llvm::Twine& tail = "");  ///< one level up, "}" and `tail`
-  /// The next line comes from this place of the model: a #line with the file's base name, escaped, before it,
+  /// The next line comes from this place of the model: a #line with the file's label before it,
   /// and one back to this file after it. Nowhere: no directive.
   void from(const Location& location);
 
@@ -42,7 +42,8 @@ class Text {
 void print_head(Text& text, llvm::StringRef name, const Region& region, llvm::StringRef family,
                 const Target& target, llvm::StringRef config);
 
-/// A string as the inside of a C string literal.
-std::string escaped(llvm::StringRef text);
+/// The base name of a model's file for #line and for comments. PTX names files too and knows no escapes: quotes, backslashes
+/// and control characters are _.
+std::string file_label(llvm::StringRef path);
 
 }  // namespace tenon

@@ -87,5 +87,5 @@ TEST_CASE("lines of the model are named, and the file's own lines after them") {
   print.print_needed(y);
   text.close();
   CHECK(text.str() ==
-        "void f() {\n#line 31 \"a \\\"b\\\".toml\"\n  const auto v0 = exp(x);\n#line 5 \"k.cu\"\n}\n");
+        "void f() {\n#line 31 \"a _b_.toml\"\n  const auto v0 = exp(x);\n#line 5 \"k.cu\"\n}\n");
 }
