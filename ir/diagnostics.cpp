@@ -3,14 +3,25 @@
 
 #include <algorithm>
 
+#include "ir/printable.h"
+
 namespace tenon {
 namespace {
 
-// Control bytes would end the text (NUL) or command the terminal (ESC).
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+// U+0080 to U+009F, which some terminals take for commands: the second byte of C2 80 to C2 9F.
+bool is_second_of_control(llvm::StringRef text, size_t i) {
+  return i > 0 && text[i - 1] == '\xc2' && static_cast<unsigned char>(text[i]) >= 0x80 &&
+         static_cast<unsigned char>(text[i]) < 0xa0;
+}
+
 std::string printable(llvm::StringRef text) {
   std::string result = text.str();
-  for (char& c : result)
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n') || c == 0x7f) c = '?';
+  for (size_t i = 0; i < result.size(); ++i) {
+    if (is_second_of_control(text, i)) result[i - 1] = '?';
+    if (is_second_of_control(text, i) || (is_control(text[i]) && text[i] != '\t' && text[i] != '\n'))
+      result[i] = '?';
+  }
   return result;
 }
 
@@ -42,7 +53,7 @@ std::string caret_lines(const Location& at) {
 std::string Diagnostic::text() const {
   std::string result;
   if (location.known())
-    result = location.file->name + ":" + std::to_string(location.line) + ":" +
+    result = printable(location.file->name) + ":" + std::to_string(location.line) + ":" +
              std::to_string(std::max(location.column, 1)) + ": ";
   result += "error: " + printable(message) + "\n";
   if (location.known()) result += caret_lines(location);
@@ -56,6 +67,12 @@ Error::Error(std::string message, Location location, std::string hint, Status st
 Error::Error(std::vector<Diagnostic> diagnostics, Status status)
     : diagnostics_(std::move(diagnostics)), status_(status) {
   for (const Diagnostic& d : diagnostics_) text_ += d.text();
+}
+
+bool is_printable(llvm::StringRef text) {
+  for (size_t i = 0; i < text.size(); ++i)
+    if (is_control(text[i]) || is_second_of_control(text, i)) return false;
+  return true;
 }
 
 std::string nearest(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates) {

@@ -6,6 +6,7 @@
 #include "ir/check_names.h"
 #include "ir/lower_call.h"
 #include "ir/operations.h"
+#include "ir/printable.h"
 #include "ir/rope_table_reader.h"
 #include "ir/toml_document.h"
 #include "llvm/ADT/StringSet.h"
@@ -49,6 +50,8 @@ class Reader {
   /// Adds an error for each key that is not one of `allowed`.
   void check_keys(const TomlNode& table, llvm::ArrayRef<llvm::StringRef> allowed, const std::string& where);
   bool check_name(const std::string& name, const Location& location, const char* what, bool dim_too = true);
+  /// For texts that are shown and not parsed.
+  bool check_printable(llvm::StringRef text, const Location& location, const char* what);
   void error(std::string message, const TomlNode& node, std::string hint = {}) {
     errors_.add(std::move(message), document_.at(node), std::move(hint));
   }
@@ -94,6 +97,13 @@ bool Reader::check_name(const std::string& name, const Location& location, const
   return true;
 }
 
+bool Reader::check_printable(llvm::StringRef text, const Location& location, const char* what) {
+  if (is_printable(text)) return true;
+  errors_.add(std::string(what) + " holds a control character", location,
+              "name it without line ends and escapes");
+  return false;
+}
+
 // --- [model], [dims], [policy]
 
 void Reader::read_version() {
@@ -108,8 +118,10 @@ void Reader::read_version() {
 void Reader::read_model(const TomlNode& table) {
   if (!expect(table, Kind::kTable, "[model]")) return;
   check_keys(table, {"name", "dtype", "tf32"}, "[model]");
-  if (const TomlNode* name = table.find("name"); name && expect(*name, Kind::kString, "name"))
+  if (const TomlNode* name = table.find("name"); name && expect(*name, Kind::kString, "name")) {
     out_.name = text(*name);
+    check_printable(out_.name, document_.at(*name), "the model's name");
+  }
   if (const TomlNode* tf32 = table.find("tf32"); tf32 && expect(*tf32, Kind::kBool, "tf32"))
     out_.tf32 = tf32->boolean;
   if (const TomlNode* dtype = table.find("dtype")) {
@@ -288,6 +300,7 @@ bool Reader::read_from(const TomlNode& value, std::optional<NameTemplate>& into,
   if (!expect(value, Kind::kString, "from")) return false;
   SourceText source = document_.text(value);
   llvm::StringRef text = source.text();
+  if (!check_printable(text, document_.at(value), "the tensor's name")) return false;
   into.emplace();
   size_t at = 0;
   while (true) {
@@ -413,6 +426,7 @@ void Reader::read_output(const TomlNode& entry) {
   if (!expect(entry, Kind::kTable, "the output '" + entry.key + "'")) return;
   check_keys(entry, {"dtype", "from"}, "the output '" + entry.key + "'");
   OutputDeclaration output{entry.key, entry.key, {}, document_.key_at(entry)};
+  check_printable(output.name, output.location, "the output's name");
   if (const TomlNode* from = entry.find("from"); from && expect(*from, Kind::kString, "from")) {
     output.from = text(*from);
     output.location = document_.at(*from);

@@ -308,6 +308,27 @@ TEST_CASE("what is no TOML is reported alone, and so is another version") {
         0);
 }
 
+TEST_CASE("what is shown and not parsed holds no control characters") {
+  const std::string inputs = "[inputs]\nx = { shape = [2] }\n", body = "[graph]\nbody = ['y = relu(x)']\n";
+  for (const char* escape : {"\\n", "\\u001b[31m", "\\u0000", "\\u007f", "\\u009b31m"}) {
+    const std::string name = "\"a" + std::string(escape) + "b\"";
+    CAPTURE(name);
+    CHECK(std::string(
+              parse_error(kHead + ("name = " + name + "\n") + inputs + body + "outputs = ['y']\n").what())
+              .find("m.toml:4:8: error: the model's name holds a control character") == 0);
+    CHECK(std::string(
+              parse_error(kHead + inputs + body + "outputs = { " + name + " = { from = 'y' } }\n").what())
+              .find("m.toml:8:13: error: the output's name holds a control character") == 0);
+    CHECK(std::string(parse_error(kHead + inputs + "[weights]\nw = { shape = [2], from = " + name + " }\n" +
+                                  body + "outputs = ['y']\n")
+                          .what())
+              .find("m.toml:7:27: error: the tensor's name holds a control character") == 0);
+  }
+  const std::string shown = parse_error("tenon = 1\n\"\x1b[31m\xc2\x9b\" = 1\n").what();
+  CHECK(shown.find('\x1b') == std::string::npos);
+  CHECK(shown.find('\x9b') == std::string::npos);
+}
+
 TEST_CASE("states are written by cache alone, once") {
   std::string state = "[state]\nkc = { shape = [1, 2, 9, 8] }\nvc = { shape = [1, 2, 9, 8] }\n";
   auto message = [&](std::initializer_list<const char*> equations) {
