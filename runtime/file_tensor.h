@@ -28,6 +28,8 @@ enum class FileType : uint8_t {
   kF64
 };
 
+constexpr size_t kMaxFileRank = 64;  ///< NumPy's own bound
+
 int64_t size_of(FileType type);
 llvm::StringRef name_of(FileType type);  ///< "f32", "u16", ...
 /// The inverse of name_of; nothing for an unknown name.

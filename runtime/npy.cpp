@@ -51,6 +51,7 @@ struct Parser {
       rest = rest.ltrim();
       int64_t extent = 0;
       if (rest.consumeInteger(10, extent) || extent < 0) fail("malformed npy header: an extent is no number");
+      if (shape.size() == kMaxFileRank) fail("more than " + std::to_string(kMaxFileRank) + " axes");
       shape.push_back(extent);
       if (!eat(",")) {
         want(")");

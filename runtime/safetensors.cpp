@@ -101,6 +101,7 @@ FileTensor Header::tensor(llvm::StringRef name, const json::Value& value, int64_
   const TypeName* row = llvm::find_if(kTypeNames, [&](const TypeName& r) { return r.name == *dtype; });
   if (row == std::end(kTypeNames)) fail(name, "unknown dtype \"" + *dtype + "\"");
   tensor.type = row->type;
+  if (shape->size() > kMaxFileRank) fail(name, "more than " + std::to_string(kMaxFileRank) + " axes");
   for (const json::Value& extent : *shape) {
     if (!extent.integer()) fail(name, "an extent is no integer");
     tensor.shape.push_back(*extent.integer());
