@@ -3,7 +3,7 @@
 #include <cassert>
 #include <string>
 
-#include "ir/diagnostics.h"
+#include "ir/check_values.h"
 #include "ir/evaluate_ops.h"
 #include "ir/infer.h"
 
@@ -79,14 +79,6 @@ void Movement<T>::pad() {
                  row_major_strides(x().type.shape));
 }
 
-/// An index counted from the end when negative; outside the axis it is the user's error.
-int64_t checked_index(int64_t index, int64_t extent, const Location& location) {
-  if (index < -extent || index >= extent)
-    throw Error("index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent),
-                location);
-  return index < 0 ? index + extent : index;
-}
-
 /// A tensor as [outer, axis, inner].
 struct Split {
   Split(const Shape& shape, int64_t axis) : extent(shape[axis].extent()) {
@@ -103,8 +95,7 @@ void Movement<T>::gather() {
   T* to = out();
   for (int64_t i = 0; i < from.outer; ++i)
     for (int64_t wanted : index) {
-      const T* row =
-          data() + (i * from.extent + checked_index(wanted, from.extent, node.location)) * from.inner;
+      const T* row = data() + (i * from.extent + checked_index(node, wanted, from.extent)) * from.inner;
       to = std::copy(row, row + from.inner, to);
     }
 }
@@ -117,7 +108,7 @@ void Movement<T>::scatter() {
   const T* update = elements<T>(*operands[2]).data();
   for (int64_t i = 0; i < into.outer; ++i)
     for (int64_t wanted : index) {
-      T* row = out() + (i * into.extent + checked_index(wanted, into.extent, node.location)) * into.inner;
+      T* row = out() + (i * into.extent + checked_index(node, wanted, into.extent)) * into.inner;
       std::copy(update, update + into.inner, row);
       update += into.inner;
     }

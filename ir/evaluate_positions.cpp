@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "ir/check_values.h"
 #include "ir/diagnostics.h"
 #include "ir/evaluate_ops.h"
 
@@ -138,14 +139,9 @@ void write_rows(const Node& node, Operands operands, HostTensor& cache) {
   const Shape& shape = fresh.type.shape;
   const int64_t batch = shape[0].extent(), heads = shape[1].extent(), tokens = shape[2].extent(),
                 depth = shape[3].extent();
-  int64_t capacity = cache.type.shape[2].extent();
-  if (node.attributes.flag("pages")) capacity *= operands[3]->type.shape[1].extent();
   for (int64_t b = 0; b < batch; ++b) {
     const int64_t first = position.integers[position.type.rank() ? b : 0];
-    if (first < 0 || first > capacity - tokens)
-      throw Error("cache: " + std::to_string(tokens) + " tokens at position " + std::to_string(first) +
-                      " do not fit the capacity of " + std::to_string(capacity),
-                  node.location);
+    check_cache_fit(node, first);
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t t = 0; t < tokens; ++t) {
         const T* from = elements<T>(fresh).data() + ((b * heads + h) * tokens + t) * depth;

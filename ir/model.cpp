@@ -42,7 +42,7 @@ class Binder {
       if (expected != extents[i])
         throw Error("input '" + input.name + "' has " + std::to_string(extents[i]) + " along axis " +
                         std::to_string(i) + ", the model says " + std::to_string(expected),
-                    input.shape[i].location);
+                    input.shape[i].location, who_bound(input.shape[i]));
     }
   }
 
@@ -61,6 +61,21 @@ class Binder {
                       ", outside " + std::to_string(dim.lower) + ".." + std::to_string(dim.upper),
                   input.location);
     binding_[dim.name] = found;
+    bound_by_[dim.name] = input.name;
+  }
+
+  /// "the input 'ids' makes T 3": of the dims of a shape expression, those that inputs bound.
+  std::string who_bound(const Expression& expression) const {
+    std::string words;
+    if (auto found = bound_by_.find(expression.text);
+        expression.kind == Expression::Kind::kName && found != bound_by_.end())
+      words = "the input '" + found->second + "' makes " + found->first + " " +
+              std::to_string(binding_.at(found->first));
+    for (const Expression& operand : expression.operands) {
+      const std::string more = who_bound(operand);
+      words += (words.empty() || more.empty() ? "" : ", ") + more;
+    }
+    return words;
   }
 
   int64_t at(const Expression& expression, const ModelDim& dim, int64_t value) const {
@@ -78,6 +93,7 @@ class Binder {
 
   const Declarations& declarations_;
   DimBinding& binding_;
+  std::map<std::string, std::string> bound_by_;  // dim to input
 };
 
 DimBinding fixed_dims(const Declarations& declarations) {

@@ -7,6 +7,7 @@
 
 #include "runtime/cpu/operations.h"
 #include "runtime/cpu/thread_pool.h"
+#include "runtime/input_checks.h"
 
 namespace tenon::cpu {
 
@@ -147,6 +148,7 @@ class CpuProgram : public Program {
   }
 
   RunResult run(const TensorMap& inputs) override {
+    check_cache_writes(graph_, inputs);
     auto start = std::chrono::steady_clock::now();
     Source source = [&](const Node& node) {
       const TensorMap& tensors = node.op() == Op::kInput    ? inputs

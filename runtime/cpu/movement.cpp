@@ -1,7 +1,7 @@
 // movement.cpp: ops that only move elements. Reshape, transpose, slice and expand are views; the others copy.
 #include <cassert>
 
-#include "ir/diagnostics.h"
+#include "ir/check_values.h"
 #include "ir/infer.h"
 #include "runtime/convert.h"
 #include "runtime/cpu/operations.h"
@@ -68,13 +68,7 @@ struct Slices {
 /// Indices counted from the end where negative; all are checked before anything is read or written.
 std::vector<int64_t> checked_indices(const Node& node, const View& index, int64_t extent) {
   std::vector<int64_t> indices = integers_of(index);
-  for (int64_t& i : indices) {
-    if (i < -extent || i >= extent)
-      throw Error(name_of(node.op()).str() + ": index " + std::to_string(i) + " is outside an axis of " +
-                      std::to_string(extent),
-                  node.location);
-    if (i < 0) i += extent;
-  }
+  for (int64_t& i : indices) i = checked_index(node, i, extent);
   return indices;
 }
 

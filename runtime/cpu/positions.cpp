@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ir/check_values.h"
 #include "ir/diagnostics.h"
 #include "runtime/cpu/operations.h"
 #include "runtime/cpu/thread_pool.h"
@@ -102,15 +103,11 @@ std::vector<CacheRun> paged_runs(const Node& node, const View& pages, const Cach
 std::vector<CacheRun> cache_runs(const Node& node, Operands operands, const View& cache) {
   const bool paged = node.attributes.flag("pages");
   const int64_t tokens = operands[1].extents[2];
-  const int64_t capacity = cache.extents[2] * (paged ? operands[3].extents[1] : 1);
   std::vector<int64_t> positions = integers_of(operands[2]);
   std::vector<CacheRun> runs;
   for (int64_t b = 0; b < operands[1].extents[0]; ++b) {
     const int64_t at = positions[positions.size() > 1 ? b : 0];
-    if (at < 0 || at > capacity - tokens)
-      throw Error("cache: " + std::to_string(tokens) + " tokens at position " + std::to_string(at) +
-                      " do not fit the capacity of " + std::to_string(capacity),
-                  node.location);
+    check_cache_fit(node, at);
     const CacheRun whole{b, 0, tokens, b, at};
     if (!paged) {
       runs.push_back(whole);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "runtime/cuda/card_at_hand.h"
+#include "runtime/input_checks.h"
 
 namespace tenon::cuda {
 namespace {
@@ -14,20 +15,6 @@ llvm::ArrayRef<char> bytes_of(const Tensor& tensor) {
 }
 
 }  // namespace
-
-void check_cache_writes(const Graph& graph, const TensorMap& inputs) {
-  for (const Node& node : graph.nodes()) {
-    if (node.op() != Op::kCacheWrite || node.operand(2)->node()->op() != Op::kInput) continue;
-    const Tensor& position = inputs.at(node.operand(2)->node()->attributes.string("name").str());
-    const int64_t capacity = node.operand(0)->type().shape[2].extent(),
-                  rows = node.operand(1)->type().shape[2].extent();
-    for (int64_t i = 0; i < position.elements(); ++i)
-      if (const int64_t first = position.integer_at(i); first < 0 || first + rows > capacity)
-        throw Error("a cache write of " + std::to_string(rows) + " rows at position " +
-                        std::to_string(first) + " passes the cache's capacity of " + std::to_string(capacity),
-                    node.location);
-  }
-}
 
 CudaProgram::CudaProgram(const Graph& graph, std::unique_ptr<CudaExecutor> executor)
     : graph_(graph), executor_(std::move(executor)) {

@@ -43,8 +43,4 @@ class CudaDevice : public Device {
   std::shared_ptr<GpuContext> gpu_;
 };
 
-/// Throws Error, with the node's place, where a cache write of `graph` whose position is an input would pass
-/// the cache's capacity.
-void check_cache_writes(const Graph& graph, const TensorMap& inputs);
-
 }  // namespace tenon::cuda

@@ -428,16 +428,16 @@ TEST_CASE("what the data can cause is an error at the node's place") {
     return std::string("no error");
   };
   CHECK(message(Op::kGather, {f32({1, 2, 3}), i32({3})}, {{"axis", Dim(0)}}) ==
-        "index 3 is outside an axis of 3");
+        "index 3 is outside an axis of 3 of input 'x0' (input 'x1')");
   CHECK(message(Op::kGather, {f32({1, 2, 3}), i32({-4})}, {{"axis", Dim(0)}}) ==
-        "index -4 is outside an axis of 3");
+        "index -4 is outside an axis of 3 of input 'x0' (input 'x1')");
   CHECK(message(Op::kScatter, {f32({1, 2}), i32({2}), f32({9})}, {{"axis", Dim(0)}}) ==
-        "index 2 is outside an axis of 2");
+        "index 2 is outside an axis of 2 of input 'x0' (input 'x1')");
   HostTensor cache = f32({1, 1, 3, 1}, {1, 2, 3}), fresh = f32({1, 1, 2, 1}, {8, 9});
   CHECK(message(Op::kCacheWrite, {cache, fresh, i32({}, {2})}, {}) ==
-        "cache: 2 tokens at position 2 do not fit the capacity of 3");
+        "cache: 2 tokens at position 2 do not fit the capacity of 3 of input 'x0' (input 'x2')");
   CHECK(message(Op::kCacheWrite, {cache, fresh, i32({-1})}, {}) ==
-        "cache: 2 tokens at position -1 do not fit the capacity of 3");
+        "cache: 2 tokens at position -1 do not fit the capacity of 3 of input 'x0' (input 'x2')");
 }
 
 TEST_CASE("a paged cache is written where its table says, across pages") {

@@ -224,7 +224,7 @@ outputs = ["y"]
         model.bind({}, {{"x", {3, 11, 8}}, {"z", {6}}});
       }) ==
       "m.toml:11:17: error: input 'z' has 6 along axis 0, the model says 5\n  11 | z = { shape = [\"T\"] }\n"
-      "     |                 ^\n");
+      "     |                 ^\n  hint: the input 'x' makes T 5\n");
   CHECK(error_of([&] {
           model.bind({}, {{"z", {500}}});
         }) ==

@@ -134,7 +134,9 @@ TEST_CASE("a decoder with rotary positions and caches runs step after step") {
   }
   model.inputs["position"] = Tensor::of({DType::kI32, {}}, {14});
   CHECK_THROWS_WITH_AS(program->run(model.inputs),
-                       doctest::Contains("3 rows at position 14 passes the cache's capacity of 16"), Error);
+                       doctest::Contains("3 tokens at position 14 do not fit the capacity of 16 of state "
+                                         "'k_cache' (input 'position')"),
+                       Error);
 }
 
 TEST_CASE("each kernel is judged on the operands that it met, and a wrong one is named") {
