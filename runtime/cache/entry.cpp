@@ -86,17 +86,19 @@ std::string head_bytes(const Entry& entry) {
 
 }  // namespace
 
+std::string sealed(llvm::StringRef head, llvm::StringRef code, llvm::StringRef ptx) {
+  std::string bytes = kMagic.str();
+  for (llvm::StringRef section : {head, code, ptx}) append(bytes, uint64_t{section.size()});
+  for (llvm::StringRef section : {head, code, ptx}) append(bytes, digest_of(section));
+  for (llvm::StringRef section : {head, code, ptx}) bytes += section;
+  return bytes;
+}
+
 std::string entry_bytes(const Entry& entry) {
-  const std::string head = head_bytes(entry);
   std::string code;
   append(code, entry.cubin);
   append(code, entry.log);
-  std::string bytes = kMagic.str();
-  for (llvm::StringRef section : {llvm::StringRef(head), llvm::StringRef(code), llvm::StringRef(entry.ptx)})
-    append(bytes, uint64_t{section.size()});
-  for (llvm::StringRef section : {llvm::StringRef(head), llvm::StringRef(code), llvm::StringRef(entry.ptx)})
-    append(bytes, digest_of(section));
-  return bytes + head + code + entry.ptx;
+  return sealed(head_bytes(entry), code, entry.ptx);
 }
 
 Prelude parse_prelude(llvm::StringRef bytes, uint64_t file_bytes) {

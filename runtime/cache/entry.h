@@ -22,6 +22,8 @@ struct Prelude {
 constexpr size_t kPreludeBytes = 8 + 3 * 8 + 3 * 32;
 
 std::string entry_bytes(const Entry& entry);
+/// The bytes of an entry with these sections, whatever is in them.
+std::string sealed(llvm::StringRef head, llvm::StringRef code, llvm::StringRef ptx);
 
 /// Every reader throws Error that says what is wrong: another format, sizes that do not add up to `file_bytes`, a digest
 /// that does not fit, lengths that leave the section. None allocates more than a small multiple of what it is given.

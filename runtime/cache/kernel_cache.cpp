@@ -75,17 +75,14 @@ void KernelCache::save(const Entry& entry) const try { store_->save(entry); } ca
 
 void KernelCache::build(Job& job, const Backend& backend) const {
   const auto start = std::chrono::steady_clock::now();
-  const auto refuse = [&](const std::string& words, double milliseconds) {
-    if (job.parts) save({*job.parts, milliseconds, words, "", "", ""});
-  };
   try {
     job.kernel = backend.compile(*job.request);
     if (job.parts)
       save({*job.parts, job.kernel->milliseconds, "", job.kernel->cubin, job.kernel->log, job.kernel->ptx});
   } catch (const cuda::SourceRefused& refused) {
     job.failure = std::current_exception();
-    refuse(refused.diagnostics().front().message,
-           std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    if (job.parts) save({*job.parts, took.count(), refused.diagnostics().front().message, "", "", ""});
   } catch (...) {
     job.failure = std::current_exception();
   }

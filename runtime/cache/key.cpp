@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"
 
 namespace tenon::cache {
@@ -55,20 +54,6 @@ llvm::StringRef bytes_of(const Digest& digest) {
 }
 
 }  // namespace
-
-Digest digest_of(llvm::StringRef bytes) {
-  return llvm::SHA256::hash({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
-}
-
-std::string hex(const Digest& digest) { return llvm::toHex(bytes_of(digest), true); }
-
-std::optional<Digest> from_hex(llvm::StringRef digits) {
-  Digest digest;
-  std::string raw;
-  if (digits.size() != 2 * digest.size() || !llvm::tryGetFromHex(digits, raw)) return std::nullopt;
-  std::memcpy(digest.data(), raw.data(), digest.size());
-  return digest;
-}
 
 Digest key_of(const KeyParts& parts) {
   Hasher hasher;

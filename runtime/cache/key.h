@@ -1,6 +1,5 @@
 // key.h: what decides the code that the compiler makes of a kernel, and its digest.
 #pragma once
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,18 +9,13 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "passes/embedded_file.h"
+#include "runtime/cache/digest.h"
 #include "runtime/cuda/nvrtc.h"
 
 namespace tenon::cache {
 
 /// Of the entries' format and of the key's; another number makes every entry of before a miss.
 constexpr uint64_t kSchema = 1;
-
-using Digest = std::array<uint8_t, 32>;
-Digest digest_of(llvm::StringRef bytes);  ///< SHA-256
-std::string hex(const Digest& digest);    ///< 64 digits
-/// The digest that these 64 digits are; nothing for any other text.
-std::optional<Digest> from_hex(llvm::StringRef digits);
 
 /// A header that a source reaches.
 struct ReachedHeader {

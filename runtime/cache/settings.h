@@ -6,6 +6,7 @@
 
 namespace tenon::cache {
 
+/// The functions are called from several threads at once.
 struct Settings {
   std::string folder;                    ///< made where it is absent; "": there is no place for a cache
   int64_t max_bytes = int64_t{1} << 30;  ///< of all files together; 0: no cache

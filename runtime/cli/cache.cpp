@@ -9,6 +9,7 @@
 #include "runtime/cache/differences.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/cuda/machine.h"
 
 namespace tenon::cli {
 namespace {
@@ -151,9 +152,17 @@ const char* part_name(cache::Difference::Part part) {
   return kNames[part];
 }
 
-std::vector<Answer> ask(const Plan& plan, bool cubin, const cache::Store* store,
+/// The compiler that the device named in the options would get.
+cuda::NvrtcIdentity compiler_for(const ModelOptions& options, const cache::Store* store) {
+  std::optional<cuda::DriverApi> driver;  // a GPU's driver decides which of two versions is taken
+  if (llvm::StringRef(options.device).startswith("cuda")) driver = cuda::describe_gpus().api;
+  return cache::LazyNvrtc(store, driver ? driver->version : 0).identity();
+}
+
+std::vector<Answer> ask(const Plan& plan, const ModelOptions& options, const cache::Store* store,
                         llvm::ArrayRef<StoredEntry> entries) {
-  const cuda::NvrtcIdentity compiler = cache::LazyNvrtc(store, 0).identity();
+  const cuda::NvrtcIdentity compiler = compiler_for(options, store);
+  const bool cubin = !llvm::StringRef(options.device).startswith("emulator");  // which runs PTX
   cache::HeaderIndex headers(embedded_templates());
   std::vector<Answer> answers;
   for (const Kernel& kernel : plan.kernels) {
@@ -214,8 +223,7 @@ void why(const ModelOptions& options) {
   print_notes(options, bound.notes);
   const std::optional<cache::Store> store = existing_store();
   const std::vector<StoredEntry> entries = store ? store->entries() : std::vector<StoredEntry>();
-  const bool cubin = !llvm::StringRef(options.device).startswith("emulator");  // which runs PTX
-  const std::vector<Answer> answers = ask(*plan, cubin, store ? &*store : nullptr, entries);
+  const std::vector<Answer> answers = ask(*plan, options, store ? &*store : nullptr, entries);
   if (!options.json.empty())
     return write_text(options.json, json_text([&](json::Writer& out) {
                         out.attribute("model", plan->model);

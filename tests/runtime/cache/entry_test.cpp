@@ -49,6 +49,12 @@ TEST_CASE("an entry reads back as it was written") {
   CHECK(read.ptx == entry.ptx);
 }
 
+TEST_CASE("sections that are no entry's are sealed and refused") {
+  CHECK_THROWS_WITH_AS(parse_entry(sealed("", "", "")), doctest::Contains("a field leaves its section"),
+                       Error);
+  CHECK_THROWS_AS(parse_entry(sealed(std::string(200, '\0') + "x", "", "")), Error);
+}
+
 TEST_CASE("a refusal reads back too") {
   Entry entry = some_entry();
   entry.refusal = "k.cu(1): error: no";
