@@ -23,6 +23,8 @@ std::string safetensors_index(llvm::StringRef bytes,
                               bool* accepted = nullptr);  ///< beside a shard m.safetensors
 std::string npy(llvm::StringRef bytes, bool* accepted = nullptr);
 std::string ptx(llvm::StringRef bytes, bool* accepted = nullptr);
+std::string cache_entry(llvm::StringRef bytes,
+                        bool* accepted = nullptr);  ///< of the kernel cache, its digests made to fit
 
 /// A function and its name, which is that of its folder in corpus/ and of its file in dictionaries/.
 struct Target {

@@ -12,6 +12,7 @@ llvm::ArrayRef<Target> targets() {
       {"safetensors_index", safetensors_index},
       {"npy", npy},
       {"ptx", ptx},
+      {"cache_entry", cache_entry},
   };
   return kTargets;
 }
