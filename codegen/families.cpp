@@ -7,6 +7,7 @@
 #include "codegen/families/gemv.h"
 #include "codegen/families/movement.h"
 #include "codegen/families/row.h"
+#include "codegen/families/sample.h"
 #include "codegen/families/view.h"
 #include "codegen/family.h"
 
@@ -15,7 +16,7 @@ namespace tenon {
 llvm::ArrayRef<const EmittingFamily*> families() {
   static const EmittingFamily* const all[] = {
       &view_family(),    &gemv_family(),        &gemm_family(),     &cublaslt_family(), &attention_family(),
-      &experts_family(), &elementwise_family(), &movement_family(), &row_family()};
+      &experts_family(), &elementwise_family(), &movement_family(), &row_family(),      &sample_family()};
   return all;
 }
 
