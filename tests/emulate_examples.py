@@ -19,9 +19,19 @@ reduced = {
     "ffn": ({"D": 136, "F": 264}, tokens),
     "gpt2": ({"L": 2, "D": 128, "H": 2, "F": 512, "V": 211}, tokens),
     "llama-3-8b": ({"L": 2, "C": 128, "D": 256, "H": 4, "Hkv": 1, "F": 320, "V": 131}, tokens),
+    "gemma-2-2b": ({"L": 1, "C": 64, "W": 24, "D": 128, "H": 2, "Hkv": 1, "F": 136, "V": 67}, tokens),
+    "gpt-175b": ({"L": 1, "D": 192, "H": 2, "F": 256, "V": 67}, tokens[1:2]),
+    "gpt-oss-20b": ({"L": 1, "C": 64, "W": 24, "D": 136, "H": 4, "Hkv": 1, "F": 72, "E": 7, "V": 67}, tokens),
+    "llama-3-70b": ({"L": 1, "C": 64, "D": 128, "H": 4, "Hkv": 1, "F": 96, "V": 67}, tokens[:1]),
     "llama-3.2-1b": ({"L": 2, "C": 128, "D": 256, "H": 4, "Hkv": 1, "F": 320, "V": 131}, tokens),
     "minilm": ({"L": 2, "D": 96, "H": 3, "F": 384, "V": 203}, [["B=1", "T=1"], ["B=3", "T=13"]]),
+    "mistral-7b": ({"L": 1, "C": 64, "W": 24, "D": 128, "H": 4, "Hkv": 1, "F": 96, "V": 67}, tokens),
     "qwen2.5-0.5b": ({"L": 2, "C": 128, "D": 448, "H": 7, "Hkv": 1, "F": 320, "V": 131}, tokens),
+    "qwen3-0.6b": ({"L": 1, "C": 64, "D": 96, "H": 2, "Hkv": 1, "F": 96, "V": 67}, tokens),
+    "seeds/attention": ({"H": 2}, [["B=2"]]),
+    "seeds/mlp": ({}, [[]]),
+    "seeds/o_proj": ({}, [[]]),
+    "seeds/qwen2.5-0.5b-step": ({"L": 1, "C": 64, "V": 67}, [[]]),
 }
 
 
@@ -193,11 +203,12 @@ def runs(folder):
         return path
 
     models = []
-    for path in sorted(glob.glob(os.path.join(root, "examples/models/*.toml"))):
-        name = os.path.basename(path)[:-5]
+    folder_of_models = os.path.join(root, "examples/models")
+    for path in sorted(glob.glob(os.path.join(folder_of_models, "**/*.toml"), recursive=True)):
+        name = os.path.relpath(path, folder_of_models)[:-5]
         dims, bindings = reduced[name]
         print(f"{name}: reduced to " + ", ".join(f"{key}={value}" for key, value in dims.items()))
-        model = write(name, reduce_model(path, dims))
+        model = write(name.replace("/", "-"), reduce_model(path, dims))
         models += [(f"{name} {' '.join(bound)}", model, bound) for bound in (bindings if long else bindings[:2])]
     models += [(f"{family.__name__} {dtype}", write(f"{family.__name__}-{dtype}", family(dtype).text()), [])
                for family in (products, rows, elements, attentions, mixtures) for dtype in ("f32", "f16", "bf16")]

@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD,
           1 << 30);  // keep memory between runs: the best run is the compiler's, not the kernel's page faults
   constexpr double kMaxMilliseconds = 100, kMaxGrowth = 2.2, kMaxMegabytes = 200;
-  std::string path = argc > 1 ? argv[1] : "tests/bench/gpt-175b.toml";
+  std::string path = argc > 1 ? argv[1] : "examples/models/gpt-175b.toml";
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer) return std::fprintf(stderr, "cannot read %s\n", path.c_str()), 2;
   std::string text = (*buffer)->getBuffer().str(), doubled = text;

@@ -107,6 +107,7 @@ class Mutator {
 std::vector<std::string> seeds() {
   std::vector<std::string> result;
   for (const auto& entry : std::filesystem::directory_iterator(TENON_SOURCE_DIR "/examples/models")) {
+    if (entry.path().extension() != ".toml") continue;
     std::ifstream in(entry.path());
     result.push_back(std::string(std::istreambuf_iterator<char>(in), {}));
   }

@@ -159,7 +159,7 @@ TEST_CASE("a pipeline that ran has nothing left to do") {
 
 TEST_CASE("time grows linearly with depth") {
   auto seconds = [](int64_t layers) {
-    std::ifstream file(TENON_SOURCE_DIR "/tests/bench/gpt-175b.toml");
+    std::ifstream file(TENON_SOURCE_DIR "/examples/models/gpt-175b.toml");
     std::string text((std::istreambuf_iterator<char>(file)), {});
     size_t at = text.find("L = 96");
     REQUIRE(at != std::string::npos);
