@@ -99,6 +99,31 @@ def products(dtype):
     return f
 
 
+def few_rows(dtype):
+    """Products of 1 to 16 rows: weights either way round, every alignment, k shorter and longer than a block's threads; vectors."""
+    f = Family("few_rows", dtype)
+    for m, n, k in ((1, 7, 8), (1, 40, 896), (1, 33, 97), (2, 17, 4864), (3, 130, 100), (5, 64, 264), (8, 48, 520), (13, 24, 1032), (16, 33, 72)):
+        f.add(f"{f.input(m, n)} + linear({f.input(m, k)}, {f.weight(n, k)}, {f.weight(n)})")
+        f.add(f"gelu({f.input(m, k)} @ {f.weight(k, n)} + {f.weight(n)})")
+    for m, n, k in ((1, 96, 2048), (4, 65, 136), (11, 40, 264)):
+        x = f"rmsnorm({f.input(m, k)}, {f.weight(k)})"
+        f.add(f"silu(linear({x}, {f.weight(n, k)})) * linear({x}, {f.weight(n, k)})")
+        f.add(f"layernorm({f.input(m, k)}, {f.weight(k)}, {f.weight(k)}) @ {f.weight(k, n)}")
+        f.add(f"linear(silu({f.input(m, k)}) * {f.input(m, k)}, {f.weight(n, k)})")
+    f.add(f"{f.input(40)} @ {f.weight(40, 24)}")
+    f.add(f"{f.weight(24, 264)} @ {f.input(264)}")
+    f.add(f"{f.input(97)} @ {f.input(97)}")
+    f.add(f"{f.input(3, 24, 40)} @ {f.input(40)}")
+    f.add(f"{f.input(40)} @ {f.input(3, 40, 24)}")
+    position = f.input(dtype="i32")
+    for rows in (1, 6):
+        x = f.input(1, rows, 128)
+        q, k, v = (f"heads(linear({x}, {f.weight(n * 64, 128)}), {n})" for n in (4, 2, 2))
+        f.body.append(f"  'k, v = cache({f.state(1, 2, 80, 64)}, {f.state(1, 2, 80, 64)}, rope({k}, {position}), {v}, {position})',\n")
+        f.add(f"attention(rope({q}, {position}), k, v, causal=true, offset={position})")
+    return f
+
+
 def rows(dtype):
     """Normalisations and reductions of short, odd and long rows, and across rows."""
     f = Family("rows", dtype)
@@ -211,7 +236,7 @@ def runs(folder):
         model = write(name.replace("/", "-"), reduce_model(path, dims))
         models += [(f"{name} {' '.join(bound)}", model, bound) for bound in (bindings if long else bindings[:2])]
     models += [(f"{family.__name__} {dtype}", write(f"{family.__name__}-{dtype}", family(dtype).text()), [])
-               for family in (products, rows, elements, attentions, mixtures) for dtype in ("f32", "f16", "bf16")]
+               for family in (products, few_rows, rows, elements, attentions, mixtures) for dtype in ("f32", "f16", "bf16")]
     variants = ({"TENON_EMULATOR_NUMERICS": "hardware"}, {"TENON_EMULATOR_SEED": "1"}, {"TENON_EMULATOR_ONE_LANE": "1"})
     for label, model, bound in models:
         for target in targets:

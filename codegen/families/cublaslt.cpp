@@ -131,9 +131,12 @@ std::string config_of(const LibraryCall& call) {
 
 /// The best filling of the card's SMs among tiles that the library is known to have. For few rows or columns it has kernels that
 /// stream the weight without padding; they are taken to fill the card, so that a guess errs towards the library.
-double wave_efficiency(const LibraryProduct& p, int sms) {
+bool is_skinny(const LibraryProduct& p) {
   constexpr int64_t kSkinny = 16;
-  if (std::min(p.m, p.n) <= kSkinny) return 1;
+  return std::min(p.m, p.n) <= kSkinny;
+}
+double wave_efficiency(const LibraryProduct& p, int sms) {
+  if (is_skinny(p)) return 1;
   constexpr int kTiles[][2] = {{128, 256}, {256, 128}, {128, 192}, {128, 128},
                                {64, 256},  {64, 128},  {64, 64}};
   double best = 0;
@@ -149,8 +152,8 @@ double wave_efficiency(const LibraryProduct& p, int sms) {
 }
 
 Estimate estimate_call(const LibraryCall& call, const Region& region, const Target& target) {
-  constexpr double kFillUs = 1.5;  // as of the generated kernels: neither wins by a guess
   const LibraryProduct& p = call.product;
+  const double fill = is_skinny(p) ? 0 : 1.5;  // as of the generated kernels: neither wins by a guess
   const Card& card = target.card;
   Estimate estimate;
   count_work(region, estimate);
@@ -169,8 +172,8 @@ Estimate estimate_call(const LibraryCall& call, const Region& region, const Targ
        megabytes_at(double(estimate.bytes_read + estimate.bytes_written),
                     card.dram_gb_s * card.dram_efficiency)},
       {"waves", waves, "the best of the library's tiles fills " + decimal(filled * 100, 0) + " %"},
-      {"fill", kFillUs, "the first tile in, the last store out"}};
-  estimate.us = card.launch_us + kFillUs + std::max(arithmetic + waves, dram);
+      {"fill", fill, "the first tile in, the last store out"}};
+  estimate.us = card.launch_us + fill + std::max(arithmetic + waves, dram);
   return estimate;
 }
 

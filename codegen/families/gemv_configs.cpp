@@ -10,7 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
-constexpr int kMostRegisters = 200;
+constexpr int kMostRegisters = 200, kSpare = 24;
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
 
 /// Distance of the columns that rotary positions mix where all of them agree; 0: none, or not all.
@@ -35,6 +35,11 @@ bool mixes_halves(const ProductProblem& problem) {
 int power_in(int64_t extent, int most) {
   while (most > 1 && extent % most != 0) most /= 2;
   return most;
+}
+
+/// Registers that a thread's rows of one round take.
+int row_registers(const GemvConfig& c) {
+  return c.tensor_cores ? c.rows / 2 : c.rows * std::max(c.depth * c.element_bytes / 4, 1);
 }
 
 class Menu {
@@ -82,7 +87,7 @@ class Menu {
       for (int columns : {1, 2, 4, 8}) {
         c.columns = columns;
         begin_kind();
-        for (int lanes : {4, 8, 16, 32, 64, 128, 256}) {
+        for (int lanes : {4, 8, 16, 32, 64, 128, 256, 512}) {
           if (lanes > 4 && lanes / 2 * c.depth >= problem_.k.extent()) break;
           c.lanes = lanes;
           for (int groups = std::max(1, 128 / lanes); groups >= 1 && groups * lanes >= 32; groups /= 2) {
@@ -112,7 +117,7 @@ class Menu {
       if (!along_k_ && columns != 8) continue;
       if (along_k_) c.columns = columns;
       begin_kind();
-      for (int warps : {1, 2, 4, 8}) {
+      for (int warps : {1, 2, 4, 8, 16}) {
         c.lanes = 4 * warps;
         try_slices(c);
       }
@@ -150,8 +155,10 @@ class Menu {
       return "its lines are not aligned to 16 bytes, as fragments of tensor cores want them";
     if (c.shared_bytes() > target_.card.shared_bytes_per_block)
       return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
-    if (gemv_registers(c) > kMostRegisters)
-      return "needs about " + std::to_string(gemv_registers(c)) + " registers a thread";
+    const int ahead = (c.rounds - 1) * row_registers(c);  // rows that all came before the first line
+    if (gemv_registers(c) > kMostRegisters ||
+        gemv_registers(c) + ahead + kSpare > target_.card.registers_per_sm / c.threads())
+      return "needs about " + std::to_string(gemv_registers(c) + ahead) + " registers a thread";
     if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
                           c.block_n() / 2 % (along_k_ ? 1 : c.columns) != 0))
       return "its " + std::to_string(c.block_n()) + " columns are no two runs of a head's halves";
@@ -205,12 +212,12 @@ std::string config_name(const GemvConfig& config) {
 }
 
 int gemv_registers(const GemvConfig& c) {
-  constexpr int kAddressesAndIndices = 32;
+  constexpr int kAddressesAndIndices =
+      18;  // the rows' next chunks take the place of lines already multiplied
   const int line_bytes = (c.b_contiguous == Contiguous::k ? c.depth : c.columns) * c.element_bytes;
   const int lines = c.rounds * c.lines() * c.products * std::max(line_bytes / 4, 1);
-  const int sums = c.products * c.rows * c.columns / (c.tensor_cores ? 4 : 1);
-  const int rows = c.tensor_cores ? c.rows / 2 : c.rows * c.depth;
-  return lines + sums + rows + kAddressesAndIndices;
+  const int sums = c.products * c.rows * c.columns / (c.tensor_cores ? 8 : 1);
+  return lines + sums + row_registers(c) + kAddressesAndIndices;
 }
 
 std::vector<Candidate> gemv_candidates(const ProductProblem& problem, const Region& region,

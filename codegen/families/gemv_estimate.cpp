@@ -1,5 +1,5 @@
 // gemv_estimate.cpp: what a product of few rows costs: weights at the rate of DRAM, as far as enough loads are
-// under way on every SM.
+// under way on every SM, and the arithmetic that a block does once they are there.
 #include <algorithm>
 #include <cmath>
 
@@ -9,13 +9,25 @@
 namespace tenon {
 namespace {
 
-constexpr double kFillUs =
-    1.2;  // the first line's way from DRAM, the sums' through a block, the store's back
-constexpr double kLatencyUs = 0.8;  // of a load from DRAM when many are under way
-constexpr double kSliceUs = 0.9;    // partial sums out, a ticket, and in again
-constexpr double kL2BytesPerClock = 64, kL1BytesPerClock = 128, kLanesPerClock = 128;  // of an SM
-constexpr double kNotHidden = 0.01;  // of what the slowest resource should hide
-constexpr double kIssued = 0.7;      // of all slots
+// Fitted to an H200 (a graph of launches, weights beyond L2): 1.6 to 2 us beside the bytes, which a card's
+// launch_us holds already.
+constexpr double kLatencyUs = 1.2;  // from a block's first load to the last store, its loads' places empty
+constexpr double kRoundUs = 0.04;   // that a block's own threads take for a round
+constexpr double kSliceUs = 2.0;    // partial sums out, fences and a ticket, and in again
+constexpr double kIssued = 0.45;    // of a lane's slots, between waiting for loads
+constexpr double kNotHidden = 0.7;  // of a wave's arithmetic: its blocks first wait and then compute
+constexpr double kL1BytesPerClock = 128, kLanesPerClock = 128;  // of an SM
+
+/// Of DRAM's rate, by the neighbouring bytes that a warp's load takes of a line.
+double rate_of_runs(const GemvConfig& c) {
+  constexpr int kWhole = 128, kHalf = 64;
+  constexpr double kHalfRate = 0.85;  // measured, of fragments of tensor cores
+  const bool along_k = c.b_contiguous == Contiguous::k;
+  const int threads = along_k ? (c.tensor_cores ? 4 : c.lanes) : c.groups;
+  const int run = threads * (along_k ? c.depth : c.columns) * c.element_bytes;
+  if (run >= kWhole) return 1;
+  return run >= kHalf ? kHalfRate : kHalfRate * run / kHalf;
+}
 
 /// Instructions of a lane for each element of B: widened, multiplied with every row; rows are widened once for
 /// all lines of a thread.
@@ -45,17 +57,16 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
                row_bytes = blocks * c.rows * k / c.slices * c.element_bytes,
                partials = c.slices > 1 ? 2.0 * blocks * c.partial_floats() * 4 : 0;
   const int line_elements = c.b_contiguous == Contiguous::k ? c.depth : c.columns;
-  const double resident =
-      std::clamp<double>(std::min(card.registers_per_sm / (c.threads() * (gemv_registers(c) + 8)),
-                                  card.threads_per_sm / c.threads()),
-                         1, 32);
+  const double resident = std::clamp<double>(
+      std::min(card.registers_per_sm / (c.threads() * gemv_registers(c)), card.threads_per_sm / c.threads()),
+      1, 32);
   const double blocks_per_sm = std::ceil(blocks / card.sms), filled = blocks / (blocks_per_sm * card.sms);
   const double under_way = std::min(resident, blocks_per_sm) * c.threads() * c.rounds * c.lines() *
                            c.products * line_elements * c.element_bytes;
-  const double l2_gb_s = kL2BytesPerClock * card.clock_ghz * card.sms,
-               l1_gb_s = kL1BytesPerClock * card.clock_ghz * card.sms,
-               streamed_gb_s = std::min(under_way / kLatencyUs * card.sms / 1e3, l2_gb_s);
-  const double dram_gb_s = card.dram_gb_s * card.dram_efficiency;
+  // An SM takes its share of what L2 gives to all of them, and no more where the others are idle.
+  const double l1_gb_s = kL1BytesPerClock * card.clock_ghz * card.sms,
+               streamed_gb_s = std::min(under_way / kLatencyUs * card.sms / 1e3, card.l2_gb_s);
+  const double dram_gb_s = card.dram_gb_s * card.dram_efficiency * rate_of_runs(c);
 
   const double dram_bytes = double(estimate.bytes_read + estimate.bytes_written);
   const double dram = dram_bytes / (dram_gb_s * 1e3);
@@ -65,24 +76,29 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
   const double rows_per_line = (c.tensor_cores ? c.rows / 8 : c.rows) / (double(c.lines()) * c.products);
   const double l1_bytes = weight_bytes * (1 + rows_per_line);
   const double l1 = blocks > 0 ? l1_bytes / filled / (l1_gb_s * 1e3) : 0;
-  const double lanes_per_us = kLanesPerClock * kIssued * card.clock_ghz * 1e3 * card.sms;
-  const double arithmetic =
-      blocks > 0 ? blocks * block_weights * instructions_per_weight(c) / filled / lanes_per_us : 0;
+  const double lanes_per_us = kLanesPerClock * card.clock_ghz * 1e3 * card.sms;
+  const double instructions = instructions_per_weight(c);
+  const double issue = blocks > 0 ? blocks * block_weights * instructions / filled / lanes_per_us : 0;
+  const double arithmetic = issue / kIssued;
+  const double rounds = std::ceil(k / c.round_k() / c.slices),
+               waves = std::max(1.0, std::ceil(blocks_per_sm / resident));
+  const double exposed = kNotHidden * issue / waves;
+  const double threads = kRoundUs * rounds * waves;
   const double slices = c.slices > 1 ? kSliceUs : 0;
 
   estimate.terms = {
-      {"launch", card.launch_us, "a kernel boundary"},
+      {"launch", card.launch_us, "a kernel boundary, the first line in and the last store out"},
       {"DRAM", dram, megabytes_at(dram_bytes, dram_gb_s)},
       {"stream", stream,
        decimal(under_way / 1024, 0) + " KiB under way on an SM, " + decimal(filled * 100, 0) + " % filled"},
       {"L2", l2, megabytes_at(weight_bytes + row_bytes + partials, card.l2_gb_s)},
       {"L1", l1, megabytes_at(l1_bytes, l1_gb_s)},
-      {"arithmetic", arithmetic, decimal(instructions_per_weight(c), 1) + " instructions a weight"},
-      {"slices", slices, "the last of " + std::to_string(c.slices) + " blocks adds up"},
-      {"fill", kFillUs, "the first line in, the last store out"}};
-  const double slowest = std::max({dram, stream, l2, l1, arithmetic});
-  estimate.us = card.launch_us + kFillUs + slices + slowest +
-                kNotHidden * (dram + stream + l2 + l1 + arithmetic - slowest);
+      {"arithmetic", arithmetic, decimal(instructions, 1) + " instructions a weight"},
+      {"exposed", exposed, "the last blocks' arithmetic, with nothing left to load"},
+      {"threads", threads,
+       decimal(rounds, 0) + " rounds of " + decimal(waves, 0) + " blocks one after the other"},
+      {"slices", slices, "the last of " + std::to_string(c.slices) + " blocks adds up"}};
+  estimate.us = card.launch_us + std::max({dram, stream, l2, l1, arithmetic}) + exposed + threads + slices;
   return estimate;
 }
 

@@ -80,11 +80,16 @@ TEST_CASE("every example lowers to a complete plan under both policies") {
 }
 
 TEST_CASE("a fused decoder layer takes five launches: q|k|v, attention, out, mlp in, mlp out") {
-  for (const char* example : {"gpt2", "llama-3.2-1b", "llama-3-8b", "qwen2.5-0.5b"})
+  struct Case {
+    const char* example;
+    size_t layers;
+  };
+  for (const Case& c : {Case{"gpt2", 12}, {"llama-3.2-1b", 16}, {"llama-3-8b", 32}, {"qwen2.5-0.5b", 24}})
     for (int64_t tokens : {1, 7, 512}) {
-      INFO(example, " T=", tokens);
-      auto plan = plan_of(example, {{"T", tokens}});
+      INFO(c.example, " T=", tokens);
+      auto plan = plan_of(c.example, {{"T", tokens}}, Policy::kFused);
       CHECK(launches_in_layer(*plan, "layer.1.") <= 5);
+      CHECK(plan->steps.size() <= 5 * c.layers + 4);
     }
 }
 

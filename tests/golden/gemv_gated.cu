@@ -3,14 +3,14 @@
 //   %1 = matmul %x, %up {transpose_b = true} : bf16[T, 96]
 //   %2 = silu %0 : bf16[T, 96]
 //   %h = mul %2, %1 : bf16[T, 96]
-// family gemv  target sm_90a  mma 8x64/32x1
+// family gemv  target sm_90a  1x8/64x1
 #include "templates/elementwise.cuh"
 #include "templates/gemv.cuh"
 
 namespace tenon {
 
-constexpr GemvConfig kConfig{.rows = 8, .columns = 8, .groups = 8, .lanes = 32, .depth = 8, .rounds = 1, .products = 2, .tensor_cores = true, .exact_k = true, .exact_n = true};
-static_assert(kConfig.threads() == 256 && kConfig.shared_bytes() == 32800);
+constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 1, .lanes = 64, .depth = 8, .rounds = 1, .products = 2, .exact_k = true, .exact_n = true};
+static_assert(kConfig.threads() == 64 && kConfig.shared_bytes() == 132);
 
 struct Epilogue {
   bf16* h_out;
