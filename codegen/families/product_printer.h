@@ -23,7 +23,7 @@ struct ProductFile {
   int64_t tiles = 0;           ///< over the whole batch
   int slices = 1;
   int threads = 0, shared_bytes = 0, partial_floats = 0;
-  bool waits = false;     ///< the function waits for earlier kernels itself, with its right operands under way
+  bool waits = false;  ///< the function waits for earlier kernels itself, with its right operands under way
   int blocks_per_sm = 0;  ///< for the launch bounds; 0: the compiler's choice
 };
 
