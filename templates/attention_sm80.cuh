@@ -125,8 +125,10 @@ struct AttentionSm80 {
     if constexpr (kTile.aligned) {
       ptx::cp_async<16>(target, source, real > 0 ? 16 : 0);
     } else {
+      Vec<T, 8> chunk;
 #pragma unroll
-      for (int e = 0; e < 8; ++e) reinterpret_cast<T*>(target)[e] = e < real ? source[e] : T{0};
+      for (int e = 0; e < 8; ++e) chunk[e] = e < real ? source[e] : T{0};
+      store_raw<8>(reinterpret_cast<T*>(target), chunk);
     }
   }
   TENON_DEVICE void load_q() const {
@@ -351,18 +353,20 @@ struct AttentionSm80 {
     return kTile.warps_n == 1 || most == kUnseen ? 1.0f : ptx::ex2_approx(merge_statistics(n, row)[0] - most);
   }
 
-  // kCount neighbouring outputs of a row.
-  template <int kCount>
-  TENON_DEVICE void put_chunk(int row, int column) const {
+  // `count` outputs of a row, at most kOutputs, `stride` apart.
+  static constexpr int kOutputs = 4;
+  TENON_DEVICE void put_outputs(int row, int column, int stride, int count) const {
     float most = largest(row), sum = 0;
-    Vec<float, kCount> total = splat<kCount>(0.0f);
+    Vec<float, kOutputs> total = splat<kOutputs>(0.0f);
 #pragma unroll
     for (int n = 0; n < kTile.warps_n; ++n) {
       const float factor = weight(n, row, most);
       sum += factor * merge_statistics(n, row)[1];
-      const auto part = tenon::load<kCount>(merge_row(n, row) + column);
+      const float* from = merge_row(n, row) + column;
+      const auto part =
+          kTile.aligned ? tenon::load<kOutputs>(from) : load_strided<kOutputs>(from, stride, count);
 #pragma unroll
-      for (int e = 0; e < kCount; ++e) total[e] += factor * part[e];
+      for (int e = 0; e < kOutputs; ++e) total[e] += factor * part[e];
     }
     if constexpr (Problem::Sinks::kPresent) {
       const float sink = problem.sinks[block.head_of(row)] * kLog2e, peak = fmaxf(most, sink);
@@ -374,19 +378,28 @@ struct AttentionSm80 {
     const float inverse = ptx::rcp_approx(sum);
     total = map([=](float x) { return sum == 0 ? 0.0f : x * inverse; }, total);
     column += first_column();
-    store<kCount>(problem.out.row(block.batch, block.head_of(row), block.token(row)) + column, total);
+    T* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + column;
+    if constexpr (kTile.aligned)  // one integer: the compiler takes a vector apart
+      *reinterpret_cast<u64*>(target) = u64(pack(total[2], total[3])) << 32 | pack(total[0], total[1]);
+    else
+      store_strided(target, stride, total, count);
     float check = 0;
 #pragma unroll
-    for (int e = 0; e < kCount; ++e) check += 0.0f * total[e];  // NaN if any is NaN or infinite
-    if (is_nan(check)) repair_outputs<kCount>(block, row, column, 1, most, sum);
+    for (int e = 0; e < kOutputs; ++e) check += 0.0f * total[e];  // NaN if any is NaN or infinite
+    if (is_nan(check)) repair_outputs<kOutputs>(block, row, column, stride, most, sum);
   }
 
-  // Neighbouring threads put neighbouring outputs: four each meet no bank twice.
+  // Neighbouring threads put neighbouring outputs, so that they meet no bank twice and fill sectors: words of
+  // four where rows are aligned, else each of a thread's four in a quarter of the row.
   TENON_DEVICE void put_output() const {
-    constexpr int kCount = kTile.aligned ? 4 : 1;
-    const int chunks = real_columns() / kCount;
-    for (int i = threadIdx.x; i < block.rows * chunks; i += kThreads)
-      put_chunk<kCount>(i / chunks, i % chunks * kCount);
+    const int columns = real_columns(), chunks = (columns + kOutputs - 1) / kOutputs;
+    for (int i = threadIdx.x; i < block.rows * chunks; i += kThreads) {
+      const int at = i % chunks;
+      if constexpr (kTile.aligned)
+        put_outputs(i / chunks, at * kOutputs, 1, kOutputs);
+      else
+        put_outputs(i / chunks, at, chunks, (columns - at + chunks - 1) / chunks);
+    }
   }
 
   TENON_DEVICE void run() {

@@ -10,7 +10,7 @@ namespace {
 struct TileRow {
   int columns;  // at most, of q's tile and of v's
   int block_m, block_n, warps_m, warps_n, stages, min_blocks;
-  bool scores;  // without spilling where every step changes the scores
+  bool biases;  // without spilling where every step reads a mask or adds ALiBi
 };
 
 // Tall tiles for many queries: 32 rows a warp halve the reads of K and V from shared memory, where registers
@@ -93,9 +93,9 @@ std::vector<AttentionConfig> attention_configs(const AttentionSite& site) {
       for (int rows : {4, 1}) configs.push_back(simt_config(site, rows, pack));
       continue;
     }
-    const bool scores = site.mask || site.alibi || site.softcap > 0;
+    const bool biased = site.mask || site.alibi;
     for (const TileRow& row : kTiles)
-      if (row.columns == class_of(site) && (row.scores || !scores))
+      if (row.columns == class_of(site) && (row.biases || !biased))
         configs.push_back(tensor_core_config(site, row, pack));
   }
   return configs;

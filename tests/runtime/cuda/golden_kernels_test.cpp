@@ -35,25 +35,44 @@ void check_compiled(const std::vector<CompileRequest>& requests) {
   }
 }
 
-/// An attention of 4 query heads to a key head over dynamic extents; mask: none, "bool", or "additive".
-Region attention(DType dtype, int head_dim, const std::string& mask) {
+/// What an attention has beside products and softmax.
+struct Features {
+  const char* name;
+  const char* mask = "";  ///< or "bool", "additive"
+  bool window = false, softcap = false, alibi = false, sinks = false;
+};
+
+const Features kFeatures[] = {
+    {.name = "plain"},
+    {.name = "boolean mask", .mask = "bool"},
+    {.name = "additive mask", .mask = "additive"},
+    {.name = "window, softcap and sinks", .window = true, .softcap = true, .sinks = true},
+    {.name = "everything", .mask = "additive", .window = true, .softcap = true, .alibi = true, .sinks = true},
+};
+
+/// A causal attention of 4 query heads to a key head over dynamic extents.
+Region attention(DType dtype, int head_dim, int head_dim_v, const Features& features) {
   Graph graph;
   Builder builder(graph);
   const Dim batch(2, "B"), queries(64, "T"), keys(96, "S");
-  llvm::SmallVector<Value*, 5> operands;
+  const std::string mask = features.mask;
+  llvm::SmallVector<Value*, 7> operands;
   auto input = [&](const char* name, DType type, Shape shape) {
     operands.push_back(builder.source(Op::kInput, name, {type, std::move(shape)}));
   };
   input("q", dtype, {batch, 8, queries, head_dim});
   input("k", dtype, {batch, 2, keys, head_dim});
-  input("v", dtype, {batch, 2, keys, head_dim});
+  input("v", dtype, {batch, 2, keys, head_dim_v});
   if (!mask.empty()) input("mask", mask == "bool" ? DType::kBool : dtype, {batch, 1, queries, keys});
   input("position", DType::kI32, {});
-  Value* a = builder.make(Op::kAttention, operands,
-                          {{"causal", true},
-                           {"offset", true},
-                           {"mask", !mask.empty()},
-                           {"scale", 1 / std::sqrt(double(head_dim))}});
+  if (features.alibi) input("alibi", DType::kF32, {8});
+  if (features.sinks) input("sinks", dtype, {8});
+  Attributes attributes = {{"causal", true},          {"offset", true},
+                           {"mask", !mask.empty()},   {"alibi", features.alibi},
+                           {"sinks", features.sinks}, {"scale", 1 / std::sqrt(double(head_dim))}};
+  if (features.window) attributes.set("window", Dim(128));
+  if (features.softcap) attributes.set("softcap", 50.0);
+  Value* a = builder.make(Op::kAttention, operands, std::move(attributes));
   graph.add_output("a", a);
   return make_region(Pattern::kAttention, {a->node()}, "test");
 }
@@ -91,15 +110,18 @@ TEST_CASE("every config of attention compiles and spills nothing, the targets ta
       requests.push_back({what + " " + candidate.config, kernel.source, arch, true});
     }
   };
-  for (int head_dim : {32, 64, 80, 96, 128, 256})
-    for (const char* mask : {"", "bool", "additive"})
+  // The widest of each row of the table, and rows that no 16 bytes divide.
+  for (auto [d, dv] : {std::pair(8, 8), std::pair(32, 32), std::pair(61, 59), std::pair(64, 64),
+                       std::pair(80, 80), std::pair(96, 96), std::pair(128, 128), std::pair(192, 192),
+                       std::pair(192, 128), std::pair(253, 251), std::pair(256, 256), std::pair(512, 512)})
+    for (const Features& features : kFeatures)
       for (DType dtype : {DType::kBF16, DType::kF32})
-        request(attention(dtype, head_dim, mask),
-                std::to_string(head_dim) + " " + name_of(dtype).str() + " " + mask);
-  CHECK(requests.size() > 150);
+        request(attention(dtype, d, dv, features), std::to_string(d) + " " + std::to_string(dv) + " " +
+                                                       name_of(dtype).str() + " " + features.name);
+  CHECK(requests.size() > 500);
   if (!std::getenv("TENON_LONG_CHECKS")) {
     std::vector<CompileRequest> sample;
-    for (size_t i = 0; i < requests.size(); i += 6) sample.push_back(requests[i]);
+    for (size_t i = 0; i < requests.size(); i += 23) sample.push_back(requests[i]);
     requests = sample;
   }
   check_compiled(requests);
