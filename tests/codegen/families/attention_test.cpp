@@ -157,9 +157,10 @@ TEST_CASE("one query against many keys") {
 }
 
 TEST_CASE("every head_dim, and any other of v") {
-  for (auto [d, dv] :
+  for (const std::pair<int, int>& dims :
        {std::pair(8, 8), std::pair(32, 32), std::pair(56, 56), std::pair(80, 80), std::pair(96, 96),
         std::pair(128, 128), std::pair(256, 256), std::pair(5, 11), std::pair(8, 64), std::pair(192, 128)}) {
+    const int d = dims.first, dv = dims.second;
     CAPTURE(d);
     CAPTURE(dv);
     for (DType dtype : {DType::kBF16, DType::kF32}) {
