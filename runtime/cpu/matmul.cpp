@@ -1,4 +1,4 @@
-// matmul.cpp: products by BLIS. Work is cut into blocks of the result, one BLIS call each; operands of 16
+// matmul.cpp: products by BLIS, of few rows by matvec.h. Work is cut into blocks of the result, one BLIS call each; operands of 16
 // bits are widened a block at a time, so that a mapped weight never has an f32 copy.
 #include <algorithm>
 #include <cassert>
@@ -7,6 +7,7 @@
 #include "ir/diagnostics.h"
 #include "runtime/convert.h"
 #include "runtime/cpu/gemm.h"
+#include "runtime/cpu/matvec.h"
 #include "runtime/cpu/operations.h"
 #include "runtime/cpu/thread_pool.h"
 
@@ -72,6 +73,8 @@ struct Product {
   Product(const Node& node, Operands operands);
   void block(int64_t index) const;
   void choose_blocks();
+  StreamedMatrix streamed() const;
+  void stream();
   View run();
 
   const Node& node;
@@ -141,6 +144,28 @@ void Product::block(int64_t index) const {
     from_f32(c_scratch.data() + i * columns, columns, result.dtype(), corner + i * n * size);
 }
 
+/// The right operand of a product without a batch.
+StreamedMatrix Product::streamed() const {
+  const std::byte* data = b.view.storage.data() + b.start(0) * size_of(b.view.dtype());
+  return {data, b.view.dtype(), b.row_stride(), b.column_stride()};
+}
+
+/// A few rows: each thread reads its columns of b once, as they lie.
+void Product::stream() {
+  const View dense = a.view.made_dense();
+  const auto* rows = reinterpret_cast<const float*>(dense.data());
+  const StreamedMatrix matrix = streamed();
+  const int64_t grain = std::max<int64_t>(round_up(n / (4 * thread_count()), 16), 16);
+  parallel_pieces(n, grain, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> sums;
+    sums.resize(m * (end - begin));
+    matvec(m, k, rows, matrix, begin, end, sums.data());
+    for (int64_t i = 0; i < m; ++i)
+      from_f32(sums.data() + i * (end - begin), end - begin, result.dtype(),
+               out + (i * n + begin) * size_of(result.dtype()));
+  });
+}
+
 View Product::run() {
   if (result.elements() == 0) return View::of(std::move(result));
   if (a.view.dtype() != DType::kF32) {  // widened once, not once a block of columns
@@ -152,6 +177,10 @@ View Product::run() {
     parallel_pieces(floats.elements(), 16384,
                     [&](int64_t begin, int64_t end) { walk.load(begin, end - begin, values + begin); });
     a.view = View::of(std::move(floats));
+  }
+  if (count == 1 && m <= kMatvecRows && can_stream(streamed())) {
+    stream();
+    return View::of(std::move(result));
   }
   choose_blocks();
   parallel_for(count * blocks_m * blocks_n, [&](int64_t i) { block(i); });
