@@ -1,4 +1,4 @@
-// decompose.cpp: the definitions of the composite row ops and of rope, in terms of simpler ops.
+// decompose.cpp: the definitions of the composite row ops, of rope and of integer products, in terms of simpler ops.
 #include "codegen/decompose.h"
 
 #include <cmath>
@@ -126,6 +126,29 @@ llvm::SmallVector<Value*, 2> rope(Builder& b, const Node& node) {
   return {b.cast(turned, type)};
 }
 
+/// A product of integers: sums of [.., m, n, k], modulo 2^bits.
+llvm::SmallVector<Value*, 2> integer_product(Builder& b, const Node& node) {
+  const auto last_is_k = [&](Value* operand, bool transposed) {
+    const int64_t rank = operand->type().rank();
+    if (rank < 2 || !transposed) return operand;
+    llvm::SmallVector<int64_t, 6> perm;
+    for (int64_t i = 0; i < rank; ++i) perm.push_back(i);
+    std::swap(perm[rank - 1], perm[rank - 2]);
+    return b.transpose(operand, perm);
+  };
+  const auto spread = [&](Value* operand, size_t from_end) {  // an extent of 1 for the other operand's rows
+    Shape shape = operand->type().shape;
+    while (shape.size() < 2) shape.insert(shape.begin(), Dim(1));
+    shape.insert(shape.end() - from_end, Dim(1));
+    return b.reshape(operand, shape);
+  };
+  Value* rows = spread(last_is_k(node.operand(0), node.attributes.flag("transpose_a")), 1);
+  Value* columns = spread(last_is_k(node.operand(1), !node.attributes.flag("transpose_b")), 2);
+  Value* terms = b.make(Op::kMul, {rows, columns});
+  Value* sums = b.reduce(Op::kSum, terms, {terms->type().rank() - 1}, false);
+  return {b.reshape(sums, node.type().shape)};
+}
+
 llvm::SmallVector<Value*, 2> expanded(Builder& b, const Node& node) {
   switch (node.op()) {
     case Op::kSoftmax: return softmax(b, node, false);
@@ -134,6 +157,7 @@ llvm::SmallVector<Value*, 2> expanded(Builder& b, const Node& node) {
     case Op::kRmsnorm: return rmsnorm(b, node);
     case Op::kMoments: return moments(b, node);
     case Op::kRope: return rope(b, node);
+    case Op::kMatmul: return integer_product(b, node);
     default: return {};
   }
 }

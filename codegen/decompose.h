@@ -8,7 +8,7 @@
 namespace tenon {
 
 /// A copy of `body` (parameters and outputs in the same order) in which softmax, log_softmax, layernorm,
-/// rmsnorm, moments and rope are spelled out. Variances are sums of squared distances from the mean. `map`
+/// rmsnorm, moments, rope and products of integers are spelled out. Variances are sums of squared distances from the mean. `map`
 /// receives the copies of the body's values.
 std::unique_ptr<Graph> decompose(const Graph& body, llvm::DenseMap<const Value*, Value*>& map);
 

@@ -76,6 +76,7 @@ struct Lowering {
 
   void emit_kernels();
   void place_sources();
+  void pack_output(const Node& node);
   void reserve_outputs();
   void add_step(const Node& node, int kernel, const Choice& choice);
   BufferRef pack(int kernel, int index, const Node& node);
@@ -123,6 +124,14 @@ void Lowering::emit_kernels() {
   }
 }
 
+/// A constant that the model hands out is computed when the weights are loaded.
+void Lowering::pack_output(const Node& node) {
+  const int buffer = add_buffer(Buffer::kPacked, node.result()->name(), node.type());
+  plan.weight_bytes += node.type().bytes();
+  plan.packings.push_back({extract(node.result()).graph, {}, buffer});
+  place[node.result()] = {buffer, 0};
+}
+
 void Lowering::place_sources() {
   for (const Node& node : plan.graph->nodes()) {
     if (node.kind() != OpKind::kSource) continue;
@@ -130,7 +139,10 @@ void Lowering::place_sources() {
     Buffer::Kind kind = node.op() == Op::kInput   ? Buffer::kInput
                         : node.op() == Op::kState ? Buffer::kState
                                                   : Buffer::kWeight;
-    if (node.op() == Op::kConstant || node.op() == Op::kIota) continue;
+    if (node.op() == Op::kConstant || node.op() == Op::kIota) {  // kernels make them where they read them
+      if (node.result()->is_result()) pack_output(node);
+      continue;
+    }
     place[node.result()] = {add_buffer(kind, name, node.type(), &node), 0};
     if (kind == Buffer::kWeight) plan.weight_bytes += node.type().bytes();
     if (kind == Buffer::kState) plan.state_bytes += node.type().bytes();

@@ -186,7 +186,9 @@ Operands lower_pad(Call& call) {
   Value* x = call.tensor("x");
   Operand value = call.operand("value");
   if (!value.is_number()) call.fail_at("value", "value must be a number, not " + describe(value));
-  check_fits(value.number, x->type().dtype, call.location());
+  const bool nothing =
+      x->type().dtype == DType::kBool && value.number.value == 0;  // the default of every type
+  if (!nothing) check_fits(value.number, x->type().dtype, call.location());
   return {call.builder.make(
       Op::kPad, {x},
       {{"before", call.dims("before")}, {"after", call.dims("after")}, {"value", value.number.value}})};

@@ -24,7 +24,8 @@ Pattern single_pattern(const Node& node) {
   switch (node.kind()) {
     case OpKind::kReduction:
     case OpKind::kNormalisation: return Pattern::kRow;
-    case OpKind::kContraction: return Pattern::kProduct;
+    case OpKind::kContraction:  // integers are summed like rows
+      return is_integer(node.type().dtype) ? Pattern::kRow : Pattern::kProduct;
     case OpKind::kComposite:
       return node.op() == Op::kAttention       ? Pattern::kAttention
              : node.op() == Op::kGroupedMatmul ? Pattern::kExperts

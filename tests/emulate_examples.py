@@ -160,6 +160,8 @@ def elements(dtype):
     f.add(f"expand({f.input(1, 17)}, shape=[7, 17]) + {f.input(7, 1)}")
     f.add(f"cast({f.input(129)}, dtype=\"f32\")")
     f.add(f"rope({f.input(1, 3, 7, 64)}, 5)")
+    f.add('iota(9, dtype="i32")')
+    f.add(f"{f.input(2, 5, 9, dtype='i32')} @ {f.input(9, 7, dtype='i32')}")
     return f
 
 

@@ -20,7 +20,7 @@ class ExpertsPrinter {
         parameters_(names_, false) {
     names_.reserve(name);
     for (llvm::StringRef taken :
-         {"kConfig", "Index", "Finish", "at", "row", "column", "place", "sums", "sum"})
+         {"experts_tiles", "kConfig", "Index", "Finish", "at", "row", "column", "place", "sums", "sum"})
       names_.reserve(taken);
   }
 

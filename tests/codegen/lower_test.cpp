@@ -177,3 +177,22 @@ outputs = ["y"]
   check_plan(*plan);
   CHECK(plan->selection.choices.size() == plan->steps.size());
 }
+
+TEST_CASE("a constant may be an output: it is computed at load, and has a place") {
+  auto text = std::make_shared<SourceFile>(SourceFile{"m.toml", R"(tenon = 1
+[model]
+name = "m"
+dtype = "f32"
+[graph]
+body = ['y = iota(5, dtype="i32")', 'z = full(shape=[2, 3], value=0.5, dtype="f32")']
+outputs = ["y", "z"]
+)"});
+  Model model = Model::parse(text);
+  LowerOptions options;
+  options.target.card = find_target("h200");
+  auto plan = lower(model.build(model.bind({}, {})), options);
+  check_plan(*plan);
+  CHECK(plan->kernels.empty());
+  CHECK(plan->packings.size() == 2);
+  CHECK(plan->weight_bytes == 44);
+}

@@ -187,3 +187,16 @@ TEST_CASE("softmax over a vocabulary: too long for registers, and odd") {
   CHECK(text.find("StreamedRow") != std::string::npos);
   check_golden("row_softmax_vocabulary", text);
 }
+
+TEST_CASE("products of integers are sums of rows, whichever way their operands lie") {
+  for (bool transposed : {false, true}) {
+    Graph graph;
+    Builder b(graph);
+    const Shape left = transposed ? Shape{2, 9, 5} : Shape{2, 5, 9},
+                right = transposed ? Shape{7, 9} : Shape{9, 7};
+    Value* y =
+        b.matmul(input(b, "x", DType::kI32, left), input(b, "z", DType::kI32, right), transposed, transposed);
+    y->set_name("y");
+    check(graph, {y});
+  }
+}
