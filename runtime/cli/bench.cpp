@@ -6,6 +6,7 @@
 #include "ir/json.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/emulator_report.h"
+#include "runtime/cli/paths.h"
 #include "runtime/cli/placed_model.h"
 #include "runtime/emulator/device/emulator_device.h"
 
@@ -87,6 +88,9 @@ struct Bench {
                       kernel.estimate.us);
       text += line;
     }
+    if (placed.plan)
+      text += "predicted for " + placed.plan->target.card.title + "\n" +
+              tell_paths(placed.bound.model, *placed.plan);
     return text;
   }
 

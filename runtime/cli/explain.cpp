@@ -6,6 +6,7 @@
 #include "ir/diagnostics.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/emulator_report.h"
+#include "runtime/cli/paths.h"
 #include "runtime/cli/placed_model.h"
 #include "runtime/emulator/device/emulator_device.h"
 
@@ -98,7 +99,7 @@ struct Explain {
     auto plan = bound.plan_to_show(options);
     print_notes(options, bound.notes);
     if (!options.json.empty()) return write_text(options.json, plan_json(*plan));
-    write_text("-", explain(*plan, site));
+    write_text("-", explain(*plan, site) + (site.empty() ? "paths:\n" + tell_paths(bound.model, *plan) : ""));
   }
 };
 
