@@ -38,6 +38,7 @@ int class_of(const AttentionSite& site) {
 }
 
 AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row, int pack) {
+  const bool crowded = site.mask && site.softcap > 0;  // both at once need the registers of one block more
   AttentionConfig config;
   config.tile = {.head_dim = site.head_dim,
                  .head_dim_v = site.head_dim_v,
@@ -48,7 +49,7 @@ AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row
                  .warps_n = row.warps_n,
                  .stages = row.stages,
                  .pack = pack,
-                 .min_blocks = row.min_blocks,
+                 .min_blocks = std::max(1, row.min_blocks - (crowded ? 1 : 0)),
                  .causal = site.causal,
                  .window = site.window > 0,
                  .softcap = site.softcap > 0,
