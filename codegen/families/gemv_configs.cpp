@@ -10,7 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
-constexpr int kMostRegisters = 200, kSpare = 24;
+constexpr int kMostRegisters = 200, kSpare = 40;
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
 
 /// Distance of the columns that rotary positions mix where all of them agree; 0: none, or not all.

@@ -58,7 +58,9 @@ EmittedKernel print_gemv(const Region& region, const ProductProblem& problem, co
                         .threads = config.threads(),
                         .shared_bytes = config.shared_bytes(),
                         .partial_floats = config.partial_floats(),
-                        .waits = true},
+                        .waits = true,
+                        // Else ptxas may spill to make room for a second such block.
+                        .blocks_per_sm = config.threads() >= 512 ? 1 : 0},
                        target, name);
 }
 
