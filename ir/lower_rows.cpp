@@ -60,8 +60,7 @@ namespace {
 void check_experts(Call& call, const Type& x, const Type& weights, const Type& ids, const Type& gate,
                    const Type& up, const Type& down) {
   if (x.rank() < 1 || gate.rank() != 3 || gate.shape[2] != x.shape.back())
-    call.fail_at("gate",
-                 "gate must be [E, F, D] with the D of x " + x.text() + ", not " + gate.text());
+    call.fail_at("gate", "gate must be [E, F, D] with the D of x " + x.text() + ", not " + gate.text());
   if (up.shape != gate.shape) call.fail_at("up", "up is " + up.text() + ", gate " + gate.text());
   if (down.shape != Shape{gate.shape[0], gate.shape[2], gate.shape[1]})
     call.fail_at("down", "down must be [E, D, F], not " + down.text() + " beside gate " + gate.text());
@@ -87,8 +86,8 @@ Operands lower_experts(Call& call) {
   Shape columns = ids->type().shape;
   columns.push_back(1);
   Value* factors = builder.reshape(builder.cast(weights, DType::kF32), columns);
-  Value* sum = builder.reduce(Op::kSum, builder.make(Op::kMul, {results, factors}),
-                              {x->type().rank() - 1}, false);
+  Value* sum =
+      builder.reduce(Op::kSum, builder.make(Op::kMul, {results, factors}), {x->type().rank() - 1}, false);
   return {builder.cast(sum, x->type().dtype)};
 }
 

@@ -75,7 +75,11 @@ struct GroupedProduct {
 View grouped_matmul(const Node& node, Operands operands) {
   const View &x = operands[0], &w = operands[1], &ids = operands[2];
   std::vector<Group> groups = group_choices(node, ids, w.extents[0]);
-  GroupedProduct product{x, w, Tensor::uninitialised(node.type()), w.extents[1], w.extents[2],
+  GroupedProduct product{x,
+                         w,
+                         Tensor::uninitialised(node.type()),
+                         w.extents[1],
+                         w.extents[2],
                          x.rank() == ids.rank() ? ids.extents.back() : 1};
   if (product.result.elements() == 0) return View::of(std::move(product.result));
   parallel_for(static_cast<int64_t>(groups.size()), [&](int64_t i) { product.gather(groups[i]); });
