@@ -2,6 +2,7 @@
 #include "runtime/draw.h"
 
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "llvm/ADT/SmallPtrSet.h"
@@ -21,6 +22,19 @@ uint64_t mix(uint64_t x) {
 }
 uint64_t word(uint64_t stream, int64_t i) {
   return mix(stream + static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u);
+}
+
+int64_t below(uint64_t drawn, int64_t bound) {
+  return static_cast<int64_t>(drawn % static_cast<uint64_t>(bound));
+}
+
+/// Steps of one length around [0, bound) that meet every number: the i'th, from a place of the stream's own.
+int64_t shuffled(uint64_t stream, int64_t i, int64_t bound) {
+  int64_t step = below(word(stream, 0), bound);
+  while (std::gcd(step, bound) != 1) step = (step + 1) % bound;
+  return static_cast<int64_t>(
+      (static_cast<unsigned __int128>(step) * static_cast<uint64_t>(i) + word(stream, 1)) %
+      static_cast<uint64_t>(bound));
 }
 
 /// Elements [begin, begin + count) of a normal stream, begin even: Box and Muller's pairs.
@@ -95,6 +109,16 @@ int64_t id_bound(const Node& input) {
   return std::max<int64_t>(1, below);
 }
 
+/// Whether two rows of the input that name one page would write over each other.
+bool names_pages(const Node& input) {
+  bool found = false;
+  follow(input.result(), [&](const Node& user, const Value* value) {
+    found |= user.op() == Op::kCacheWrite && optional_operand(user, "pages") == value;
+    return true;
+  });
+  return found;
+}
+
 }  // namespace
 
 Distribution distribution_of(const Node& source) {
@@ -102,6 +126,7 @@ Distribution distribution_of(const Node& source) {
   Distribution distribution;
   if (source.op() == Op::kWeight) distribution.sigma = 1 / std::sqrt(static_cast<double>(fan_in(source)));
   if (is_integer(dtype)) distribution.below = id_bound(source);
+  distribution.distinct = is_integer(dtype) && names_pages(source);
   return distribution;
 }
 
@@ -122,7 +147,8 @@ Tensor draw(const Node& source, uint64_t seed) {
       return;
     }
     for (int64_t i = 0; i < count; ++i)
-      integers[i] = static_cast<int64_t>(word(stream, begin + i) % static_cast<uint64_t>(distribution.below));
+      integers[i] = distribution.distinct ? shuffled(stream, begin + i, distribution.below)
+                                          : below(word(stream, begin + i), distribution.below);
     from_i64(integers, count, type.dtype, out + begin * size);
   });
   return result;

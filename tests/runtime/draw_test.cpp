@@ -61,5 +61,23 @@ TEST_CASE("ids stay below the table they index, through reshapes and sums; posit
   CHECK(draw(*position->node(), 3).integer_at(0) == 0);
 }
 
+TEST_CASE("a table of pages names each page once before any comes again") {
+  Graph graph;
+  Builder b(graph);
+  Value* pool = b.source(Op::kInput, "pool", {DType::kF32, {12, 1, 16, 8}});
+  Value* k = b.source(Op::kInput, "k", {DType::kF32, {3, 1, 1, 8}});
+  Value* pages = b.source(Op::kInput, "pages", {DType::kI32, {3, 8}});
+  Value* position = b.source(Op::kInput, "position", {DType::kI32, {}});
+  Value* written = b.make(Op::kCacheWrite, {pool, k, position, pages}, {{"pages", true}});
+  graph.add_output("y", b.make(Op::kGather, {written, pages}, {{"axis", Dim(0)}}));
+  CHECK(distribution_of(*pages->node()).below == 12);
+  for (uint64_t seed : {0, 1, 2}) {
+    Tensor drawn = draw(*pages->node(), seed);
+    int counts[12] = {};
+    for (int64_t i = 0; i < drawn.elements(); ++i) ++counts[drawn.integer_at(i)];
+    for (int count : counts) CHECK(count == 2);
+  }
+}
+
 }  // namespace
 }  // namespace tenon
