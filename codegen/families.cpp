@@ -1,5 +1,6 @@
 // families.cpp: every kernel family, in the order in which explain lists them.
 #include "codegen/families/attention.h"
+#include "codegen/families/attention_decode.h"
 #include "codegen/families/cublaslt.h"
 #include "codegen/families/elementwise.h"
 #include "codegen/families/experts.h"
@@ -15,8 +16,10 @@ namespace tenon {
 
 llvm::ArrayRef<const EmittingFamily*> families() {
   static const EmittingFamily* const all[] = {
-      &view_family(),    &gemv_family(),        &gemm_family(),     &cublaslt_family(), &attention_family(),
-      &experts_family(), &elementwise_family(), &movement_family(), &row_family(),      &sample_family()};
+      &view_family(),     &gemv_family(),        &gemm_family(),
+      &cublaslt_family(), &attention_family(),   &attention_decode_family(),
+      &experts_family(),  &elementwise_family(), &movement_family(),
+      &row_family(),      &sample_family()};
   return all;
 }
 

@@ -36,6 +36,10 @@ std::string KernelParameters::result(int index, llvm::StringRef name, DType type
   return declare((storage_type(type) + "*").str(), name, {KernelArgument::kResult, index, 0});
 }
 
+std::string KernelParameters::scratch(KernelArgument::Kind kind, llvm::StringRef name, DType type) {
+  return declare((storage_type(type) + "*").str(), name, {kind, 0, 0});
+}
+
 std::string KernelParameters::number(const Dim& d) {
   if (!d.dynamic()) return std::to_string(d.extent());
   auto [entry, is_new] = numbers_.try_emplace(d.text());

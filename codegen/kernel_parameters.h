@@ -20,6 +20,8 @@ class KernelParameters {
   std::string result(int index, llvm::StringRef name, DType type);
   /// The pointer to parameter `value`, which is written.
   std::string written(const Value* value, llvm::StringRef name);
+  /// The pointer to scratch memory (kWorkspace) or to counters (kCounters) of the launch.
+  std::string scratch(KernelArgument::Kind kind, llvm::StringRef name, DType type);
   /// A number: itself where it is fixed, else a parameter named after its symbol.
   std::string number(const Dim& d);
 

@@ -49,4 +49,21 @@ Value* without_repeated_heads(Builder& builder, Value* value) {
   return builder.reshape(repeat.operand(0), {narrow[0], narrow[1], narrow[3], narrow[4]});
 }
 
+const Node* gathered_pages(const Value* value) {
+  const Node& merge = *value->node();
+  if (merge.op() != Op::kReshape || value->type().rank() != 4) return nullptr;
+  const Node* turn = merge.operand(0)->node();
+  const bool turned = turn->op() == Op::kTranspose && turn->type().rank() == 5 &&
+                      turn->attributes.integers("perm") == Extents{0, 2, 1, 3, 4};
+  const Node* gather = turned ? turn->operand(0)->node() : turn;
+  if (gather->op() != Op::kGather || gather->attributes.integer("axis") != 0) return nullptr;
+  const Shape &pool = gather->operand(0)->type().shape, &table = gather->operand(1)->type().shape,
+              &whole = value->type().shape;
+  if (pool.size() != 4 || table.size() != 2) return nullptr;
+  const bool in_order = turned || pool[1].extent() == 1 || table[1].extent() == 1;
+  const bool fits = whole[0] == table[0] && whole[1] == pool[1] &&
+                    whole[2].extent() == (table[1] * pool[2]).extent() && whole[3] == pool[3];
+  return in_order && fits ? gather : nullptr;
+}
+
 }  // namespace tenon

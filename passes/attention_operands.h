@@ -20,4 +20,8 @@ Value* mask_with_four_axes(Builder& builder, Value* mask, int64_t rank);
 /// x [B, Hkv, 1, T, d] expanded to [B, Hkv, G, T, d]; `value` itself when it is not that.
 Value* without_repeated_heads(Builder& builder, Value* value);
 
+/// The gather of pages [P, H, page, d] by a table [B, n] that a value [B, H, n*page, d] is the tokens of, in order;
+/// null where it is not that.
+const Node* gathered_pages(const Value* value);
+
 }  // namespace tenon

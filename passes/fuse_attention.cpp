@@ -1,5 +1,6 @@
 // fuse_attention.cpp: offers attention with the movement before and after it that strides express.
 #include "llvm/ADT/DenseSet.h"
+#include "passes/attention_operands.h"
 #include "passes/passes.h"
 
 namespace tenon {
@@ -25,16 +26,18 @@ llvm::SmallVector<Node*, 2> merge_after(Node* attention) {
   return merged;
 }
 
-// Movement in front of q, k and v that only the attention reads.
+// Movement in front of q, k and v that only the attention reads, the gathering of their pages included.
 llvm::SmallVector<Node*, 8> split_before(Node* attention) {
   llvm::SmallVector<Node*, 8> before;
   llvm::DenseSet<const Node*> inside{attention};
   llvm::SmallVector<Value*, 8> waiting{attention->operand(0), attention->operand(1), attention->operand(2)};
+  const Node* pages[] = {gathered_pages(attention->operand(1)), gathered_pages(attention->operand(2))};
   while (!waiting.empty()) {
     Value* value = waiting.pop_back_val();
     bool alone = !value->is_result() &&
                  llvm::all_of(value->users(), [&](Node* user) { return inside.contains(user); });
-    if (!strided(*value->node()) || !alone || !inside.insert(value->node()).second) continue;
+    const bool moved = strided(*value->node()) || llvm::is_contained(pages, value->node());
+    if (!moved || !alone || !inside.insert(value->node()).second) continue;
     before.push_back(value->node());
     waiting.push_back(value->node()->operand(0));
   }

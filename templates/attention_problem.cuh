@@ -4,7 +4,9 @@
 // where a score is scaled, then capped, biased by its distance (ALiBi) and masked. A query that sees no key
 // gives 0. Grid: x tiles of rows (the longest first), y query heads / pack * parts of v, z batch.
 #pragma once
-#include "templates/scalar.cuh"
+#include "templates/config.cuh"
+#include "templates/memory.cuh"
+#include "templates/ptx/math.cuh"
 
 namespace tenon {
 
@@ -17,6 +19,36 @@ struct AttentionOperand {
   T* data;
   i64 batch, head, token;
   TENON_DEVICE T* row(int b, int h, int t) const { return data + b * batch + h * head + t * token; }
+  // The rows of a head from token t on, by their distance from there.
+  struct Rows {
+    T* first;
+    i64 token;
+    TENON_DEVICE T* operator[](int ahead) const { return first + i64(ahead) * token; }
+  };
+  TENON_DEVICE Rows rows(int b, int h, int t) const { return {row(b, h, t), token}; }
+};
+
+// Tokens in pages of kPage: token t of row b lies on the page that the table names at [b, t / kPage], in a
+// pool [page, head, token, head_dim]. A page that the pool lacks is counted from its end or taken for the
+// nearest: nothing outside is read.
+template <class T, int kPage, class Id>
+struct PagedOperand {
+  AttentionOperand<T> pool;
+  struct Table {
+    const Id* data;
+    i64 row, column;
+  } table;
+  int pages, count;  // pages of the pool; of a row of the table
+  TENON_DEVICE T* row(int b, int h, int t) const {
+    const int column = t / kPage < count ? t / kPage : count - 1;
+    return pool.row(wrap_index(table.data[b * table.row + column * table.column], pages), h, t % kPage);
+  }
+  struct Rows {
+    const PagedOperand& from;
+    int b, h, t;
+    TENON_DEVICE T* operator[](int ahead) const { return from.row(b, h, t + ahead); }
+  };
+  TENON_DEVICE Rows rows(int b, int h, int t) const { return {*this, b, h, t}; }
 };
 
 // A row that sees no key has no use for its scores: they may be NaN.
@@ -69,14 +101,16 @@ struct HeadNumbers {
   TENON_DEVICE float operator[](int head) const { return cast<float>(data[head * stride]); }
 };
 
-template <class T, class MaskType = NoMask, class AlibiType = NoHeadNumbers, class SinksType = NoHeadNumbers>
+template <class T, class MaskType = NoMask, class AlibiType = NoHeadNumbers, class SinksType = NoHeadNumbers,
+          class Keys = AttentionOperand<const T>>
 struct AttentionProblem {
   using Element = T;
   using Mask = MaskType;
   using Alibi = AlibiType;
   using Sinks = SinksType;
 
-  AttentionOperand<const T> q, k, v;
+  AttentionOperand<const T> q;
+  Keys k, v;
   AttentionOperand<T> out;
   Mask mask;
   int queries, keys;  // tokens of q; tokens of k and v
@@ -109,11 +143,14 @@ struct ScoreRow {
 };
 
 // The block's rows: token * pack + head, within its group of `pack` heads. Keys outside [keys_begin, keys_end)
-// are never read.
+// are never read. Where kTile.share, the x of the grid counts shares of the keys that the rows see instead of
+// tiles of rows, of which there is one.
 template <auto kTile, class Problem>
 struct AttentionBlock {
   const Problem& p;
   int batch, head, kv_head, part, first_row, rows, offset;
+  int share_begin = 0, share_end = 0,
+      shares = 1;  // where kTile.share: the block's keys; shares that have any
 
   TENON_DEVICE AttentionBlock(const Problem& problem, int block_m)
       : p(problem),
@@ -121,7 +158,9 @@ struct AttentionBlock {
         head(blockIdx.y / kTile.parts_v * kTile.pack),
         kv_head(head / p.group),
         part(blockIdx.y % kTile.parts_v),
-        first_row((kTile.causal ? gridDim.x - 1 - blockIdx.x : blockIdx.x) * block_m) {
+        first_row(kTile.share > 0 ? 0
+                  : kTile.causal  ? (gridDim.x - 1 - blockIdx.x) * block_m
+                                  : blockIdx.x * block_m) {
     rows = p.queries * kTile.pack - first_row;
     if (rows > block_m) rows = block_m;
     // Beyond these a query sees as much as at them; only a distance tells more of them apart.
@@ -129,19 +168,50 @@ struct AttentionBlock {
     const i64 least = kFar ? -kFar : -i64(p.queries);
     const i64 most = kFar ? kFar : i64(p.keys) + (kTile.window ? p.window : 0);
     offset = int(p.offset < least ? least : p.offset > most ? most : p.offset);
+    if constexpr (kTile.share > 0) take_share();
+  }
+  // About equal shares of what the rows see at this launch: blocks beyond the last have none.
+  TENON_DEVICE void take_share() {
+    take_all();
+    const int begin = keys_begin(), count = keys_end() - begin;
+    const int size = share_of_keys(count, gridDim.x, kTile.share);
+    shares = count > size ? (count + size - 1) / size : 1;
+    const int first = int(blockIdx.x) < shares ? int(blockIdx.x) * size : count;
+    share_begin = begin + first;
+    share_end = begin + (count - first < size ? count : first + size);
+  }
+  TENON_DEVICE void take_all() {
+    share_begin = 0;
+    share_end = p.keys;
+  }
+  // A block without keys has nothing to do, but for the first, which says so.
+  TENON_DEVICE bool idle() const { return int(blockIdx.x) >= shares; }
+  TENON_DEVICE int first_key() const {
+    if constexpr (kTile.share > 0) return share_begin;
+    return 0;
+  }
+  TENON_DEVICE int last_key() const {
+    if constexpr (kTile.share > 0) return share_end;
+    return p.keys;
   }
   TENON_DEVICE int token(int row) const { return (first_row + row) / kTile.pack; }
   TENON_DEVICE int head_of(int row) const { return head + (first_row + row) % kTile.pack; }
-  // The row sees the keys [begin, end), masks aside.
+  // Of the block's keys the row sees [begin, end), masks aside.
   TENON_DEVICE int end(int row) const {
-    if constexpr (!kTile.causal) return p.keys;
+    if constexpr (!kTile.causal) return last_key();
     const int seen = token(row) + offset + 1;
-    return seen < 0 ? 0 : seen > p.keys ? p.keys : seen;
+    return seen < first_key() ? first_key() : seen > last_key() ? last_key() : seen;
   }
   TENON_DEVICE int begin(int row) const {
-    if constexpr (!kTile.window) return 0;
+    if constexpr (!kTile.window) return first_key();
     const int hidden = token(row) + offset + 1 - p.window, last = end(row);
-    return hidden < 0 ? 0 : hidden > last ? last : hidden;
+    return hidden < first_key() ? first_key() : hidden > last ? last : hidden;
+  }
+  // The block's columns of v and the output: those of a tile, but for the last part's.
+  TENON_DEVICE int first_column() const { return kTile.parts_v == 1 ? 0 : part * kTile.columns(); }
+  TENON_DEVICE int real_columns() const {
+    const int left = kTile.head_dim_v - first_column();
+    return kTile.parts_v == 1 || left < kTile.columns() ? left : kTile.columns();
   }
   TENON_DEVICE int keys_end() const { return end(rows - 1); }
   TENON_DEVICE int keys_begin() const { return begin(0); }
@@ -159,6 +229,13 @@ struct AttentionBlock {
 };
 
 inline constexpr float kLog2e = 1.4426950408889634f;
+
+// e to the power x, or an approximation of 2 to it.
+template <bool kExact>
+TENON_DEVICE float exponential(float x) {
+  if constexpr (kExact) return expf(x);
+  return ptx::ex2_approx(x);
+}
 
 // One output by the definition, from the row's largest score (in exponents of 2) and its sum of weights: what
 // a tile makes NaN because the weight 0 of an unseen key has met a NaN or an infinity in v. Slow, and seldom
@@ -197,6 +274,20 @@ TENON_DEVICE void repair_outputs(const AttentionBlock<kTile, Problem>& block, in
     if (is_nan(cast<float>(out[i]))) {
       out[i] = cast<typename Problem::Element>(defined_output(block, row, i, most, sum));
     }
+}
+
+// A row's sink joins its sums: of weighted values, and of weights beside its largest score, which are exponents
+// of e where kExact, else of 2.
+template <bool kExact, int kCount, auto kTile, class Problem>
+TENON_DEVICE void join_sink(const AttentionBlock<kTile, Problem>& block, int row, Vec<float, kCount>& total,
+                            float& most, float& sum) {
+  if constexpr (Problem::Sinks::kPresent) {
+    const float sink = block.p.sinks[block.head_of(row)] * (kExact ? 1.0f : kLog2e), peak = fmaxf(most, sink);
+    const float fade = exponential<kExact>(most - peak);
+    total = map([=](float x) { return x * fade; }, total);
+    if (sum != 0) sum = sum * fade + exponential<kExact>(sink - peak);
+    most = peak;
+  }
 }
 
 }  // namespace tenon

@@ -29,10 +29,10 @@ struct AttentionSimt {
   float out[kRows][kColumns] = {};
   float row_max[kRows], row_sum[kRows];  // the sum over this thread's keys alone
 
-  TENON_DEVICE AttentionSimt(const Problem& p, float* shared)
+  TENON_DEVICE AttentionSimt(const Problem& p, unsigned char* shared)
       : problem(p),
         block(p, kTile.block_m()),
-        q(shared),
+        q(reinterpret_cast<float*>(shared)),
         k(q + kTile.block_m() * kPitch),
         v(k + kTile.block_n * kPitch),
         weights(v + kTile.block_n * kPitchV),
@@ -56,9 +56,8 @@ struct AttentionSimt {
                                 valid ? 4 * kWidth : 0);
     }
   }
-  template <int kReal, int kPadded>
-  TENON_DEVICE void load_keys(const AttentionOperand<const float>& from, float* tile, int pitch,
-                              int step) const {
+  template <int kReal, int kPadded, class Keys>
+  TENON_DEVICE void load_keys(const Keys& from, float* tile, int pitch, int step) const {
     const int key = first_key + step * kTile.block_n;
     if (step < steps)
       load_tile<kReal, kPadded>(tile, pitch, kTile.block_n, block.keys_end() - key,
@@ -164,7 +163,25 @@ struct AttentionSimt {
     }
   }
 
-  TENON_DEVICE void run() {
+  // The same before any division, for the block that joins all shares of the keys.
+  template <class Shares>
+  TENON_DEVICE void put_share(const Shares& shares) const {
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      const int row = first_row + r;
+      const bool sees = block.end(row) > block.begin(row);
+      float sum = sees ? row_sum[r] : 0.0f;
+#pragma unroll
+      for (int lanes = 1; lanes < 16; lanes *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, lanes);
+      if (row >= block.rows) continue;
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) shares.put(row, column + 16 * c, Vec<float, 1>{out[r][c]});
+      if (column == 0) shares.put_statistics(row, sees ? row_max[r] : kUnseen, sum);
+    }
+  }
+
+  // All keys of the block, one step after the other.
+  TENON_DEVICE void stream() {
     load_tile<kTile.head_dim, kTile.depth()>(q, kPitch, kTile.block_m(), block.rows, [this](int r) {
       return problem.q.row(block.batch, block.head_of(r), block.token(r));
     });
@@ -185,13 +202,14 @@ struct AttentionSimt {
       __syncthreads();  // V has been read
     }
     ptx::cp_async_wait<0>();
-    put_output();
   }
 };
 
 template <AttentionSimtTile kTile, class Problem>
 TENON_DEVICE void attention_simt(const Problem& problem) {
-  AttentionSimt<kTile, Problem>(problem, reinterpret_cast<float*>(ptx::dynamic_shared())).run();
+  AttentionSimt<kTile, Problem> kernel(problem, ptx::dynamic_shared());
+  kernel.stream();
+  kernel.put_output();
 }
 
 }  // namespace tenon

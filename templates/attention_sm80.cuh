@@ -83,7 +83,7 @@ struct AttentionSm80 {
 
   TENON_DEVICE int first_seen(int t, int h) const {
     if constexpr (kTile.window) return begin[t][h];
-    return 0;
+    return block.first_key();
   }
   TENON_DEVICE bool sees(int t, int h) const { return end[t][h] > first_seen(t, h); }
   TENON_DEVICE int key_of(int step) const { return first_key + (steps - 1 - step) * kTile.block_n; }
@@ -137,27 +137,20 @@ struct AttentionSm80 {
       return problem.q.row(block.batch, block.head_of(row), block.token(row));
     });
   }
-  template <class TileRows>
-  TENON_DEVICE void load_keys(const AttentionOperand<const T>& from, int tile, int key, int column,
-                              int columns) const {
-    const T* first = from.row(block.batch, block.kv_head, load_row<TileRows>()) + column;
+  template <class TileRows, class Keys>
+  TENON_DEVICE void load_keys(const Keys& from, int tile, int key, int column, int columns) const {
+    const auto rows = from.rows(block.batch, block.kv_head, load_row<TileRows>());
     load<TileRows, kTile.block_n>(tile, block.keys_end() - key, columns,
-                                  [&](int pass) { return first + i64(key + pass) * from.token; });
+                                  [&](int pass) { return rows[key + pass] + column; });
   }
   // The step'th block of keys into its stage; nothing after the last step.
   TENON_DEVICE void load_step(int step) const {
     if (step < steps) {
       const int key = key_of(step), stage = step % kTile.stages * kStageBytes;
       load_keys<Rows>(problem.k, stage, key, 0, kTile.head_dim);
-      load_keys<RowsV>(problem.v, stage + kKeyBytes, key, first_column(), real_columns());
+      load_keys<RowsV>(problem.v, stage + kKeyBytes, key, block.first_column(), block.real_columns());
     }
     ptx::cp_async_commit();
-  }
-  // The block's columns of v and the output: kColumns, but for the last part's.
-  TENON_DEVICE int first_column() const { return kTile.parts_v == 1 ? 0 : block.part * kColumns; }
-  TENON_DEVICE int real_columns() const {
-    const int left = kTile.head_dim_v - first_column();
-    return kTile.parts_v == 1 || left < kColumns ? left : kColumns;
   }
 
   static TENON_DEVICE void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
@@ -353,10 +346,12 @@ struct AttentionSm80 {
     return kTile.warps_n == 1 || most == kUnseen ? 1.0f : ptx::ex2_approx(merge_statistics(n, row)[0] - most);
   }
 
-  // `count` outputs of a row, at most kOutputs, `stride` apart.
+  // Of a row kOutputs sums of weighted values, `stride` apart, of which `count` are real; its largest score and
+  // its sum of weights.
   static constexpr int kOutputs = 4;
-  TENON_DEVICE void put_outputs(int row, int column, int stride, int count) const {
-    float most = largest(row), sum = 0;
+  TENON_DEVICE Vec<float, kOutputs> merged(int row, int column, int stride, int count, float& most,
+                                           float& sum) const {
+    most = largest(row), sum = 0;
     Vec<float, kOutputs> total = splat<kOutputs>(0.0f);
 #pragma unroll
     for (int n = 0; n < kTile.warps_n; ++n) {
@@ -368,16 +363,17 @@ struct AttentionSm80 {
 #pragma unroll
       for (int e = 0; e < kOutputs; ++e) total[e] += factor * part[e];
     }
-    if constexpr (Problem::Sinks::kPresent) {
-      const float sink = problem.sinks[block.head_of(row)] * kLog2e, peak = fmaxf(most, sink);
-      const float fade = ptx::ex2_approx(most - peak);
-      total = map([=](float x) { return x * fade; }, total);
-      if (sum != 0) sum = sum * fade + ptx::ex2_approx(sink - peak);
-      most = peak;
-    }
+    return total;
+  }
+
+  // `count` outputs of a row, at most kOutputs, `stride` apart.
+  TENON_DEVICE void put_outputs(int row, int column, int stride, int count) const {
+    float most, sum;
+    Vec<float, kOutputs> total = merged(row, column, stride, count, most, sum);
+    join_sink<false>(block, row, total, most, sum);
     const float inverse = ptx::rcp_approx(sum);
     total = map([=](float x) { return sum == 0 ? 0.0f : x * inverse; }, total);
-    column += first_column();
+    column += block.first_column();
     T* target = problem.out.row(block.batch, block.head_of(row), block.token(row)) + column;
     if constexpr (kTile.aligned)  // one integer: the compiler takes a vector apart
       *reinterpret_cast<u64*>(target) = u64(pack(total[2], total[3])) << 32 | pack(total[0], total[1]);
@@ -392,7 +388,7 @@ struct AttentionSm80 {
   // Neighbouring threads put neighbouring outputs, so that they meet no bank twice and fill sectors: words of
   // four where rows are aligned, else each of a thread's four in a quarter of the row.
   TENON_DEVICE void put_output() const {
-    const int columns = real_columns(), chunks = (columns + kOutputs - 1) / kOutputs;
+    const int columns = block.real_columns(), chunks = (columns + kOutputs - 1) / kOutputs;
     for (int i = threadIdx.x; i < block.rows * chunks; i += kThreads) {
       const int at = i % chunks;
       if constexpr (kTile.aligned)
@@ -401,8 +397,21 @@ struct AttentionSm80 {
         put_outputs(i / chunks, at, chunks, (columns - at + chunks - 1) / chunks);
     }
   }
+  // The same sums for the block that joins all shares of the keys.
+  template <class Shares>
+  TENON_DEVICE void put_share(const Shares& shares) const {
+    constexpr int kChunks = kColumns / kOutputs;
+    for (int i = threadIdx.x; i < block.rows * kChunks; i += kThreads) {
+      const int row = i / kChunks, column = i % kChunks * kOutputs;
+      float most, sum;
+      const auto total = merged(row, column, 1, kOutputs, most, sum);
+      shares.put(row, column, total);
+      if (column == 0) shares.put_statistics(row, most, sum);
+    }
+  }
 
-  TENON_DEVICE void run() {
+  // All keys of the block, one step after the other; leaves the warps' partial results.
+  TENON_DEVICE void stream() {
     load_q();
     load_step(0);
     if constexpr (kTile.q_in_registers) {
@@ -433,13 +442,14 @@ struct AttentionSm80 {
     __syncthreads();
     put_partials();
     __syncthreads();
-    put_output();
   }
 };
 
 template <AttentionTile kTile, class Problem>
 TENON_DEVICE void attention_sm80(const Problem& problem) {
-  AttentionSm80<kTile, Problem>(problem, ptx::dynamic_shared()).run();
+  AttentionSm80<kTile, Problem> kernel(problem, ptx::dynamic_shared());
+  kernel.stream();
+  kernel.put_output();
 }
 
 }  // namespace tenon

@@ -23,6 +23,13 @@ struct RowConfig {
   constexpr int threads() const { return threads_per_row * rows; }
 };
 
+// Keys of one share of `count` where `blocks` take about equal ones: a multiple of 16, the tokens of the smallest
+// page, and no fewer than `least`.
+constexpr int share_of_keys(int count, int blocks, int least) {
+  const int equal = (count + blocks - 1) / blocks;
+  return equal > least ? (equal + 15) / 16 * 16 : least;
+}
+
 // Attention on tensor cores. A block computes block_m rows against all their keys, block_n keys a step. The
 // rows are the query tokens of `pack` query heads that share a key head, a token's heads side by side:
 // packing fills tiles when tokens are few.
@@ -45,6 +52,7 @@ struct AttentionTile {
   bool scale_first =
       false;  // scores are scaled before their maximum: what changes them, and scales that are not positive
   bool aligned = true;  // every row of q, k, v and the output is whole 16 bytes, and begins at a multiple
+  int share = 0;        // least keys of a block where blocks share those of one tile of rows; 0: they do not
 
   constexpr int threads() const { return 32 * warps_m * warps_n; }
   // Columns of the tiles: those of q and k, and of one part of v, up to a multiple of 16.
@@ -53,6 +61,8 @@ struct AttentionTile {
   constexpr int stage_elements() const { return block_n * (depth() + columns()); }
   // Rows of the f32 results on their way out are padded by 8 against bank conflicts.
   constexpr int merge_pitch() const { return columns() + 8; }
+  // Floats that one row of a share of the keys leaves behind: its columns and four for its statistics.
+  constexpr int share_pitch() const { return columns() + 4; }
   constexpr int load_bytes() const {
     const int ring = stages * stage_elements(), q = block_m * depth();
     return 2 * (q_in_registers ? (ring > q + stage_elements() ? ring : q + stage_elements()) : ring + q);
@@ -74,6 +84,7 @@ struct AttentionSimtTile {
   bool window = false;
   bool softcap = false;
   bool aligned = true;
+  int share = 0;
 
   constexpr int threads() const { return 32 * warps; }
   constexpr int block_m() const { return 2 * warps * rows_per_thread; }
@@ -83,6 +94,7 @@ struct AttentionSimtTile {
   constexpr int pitch() const { return depth() + 4; }
   constexpr int pitch_v() const { return columns() + 4; }
   constexpr int score_pitch() const { return block_n + 4; }
+  constexpr int share_pitch() const { return columns() + 4; }
   constexpr int shared_bytes() const {
     return 4 * ((block_m() + block_n) * pitch() + block_n * pitch_v() + block_m() * score_pitch());
   }

@@ -23,13 +23,6 @@ TENON_DEVICE void walk_elements(Index chunks, const Body& body) {
   }
 }
 
-// A gathered index: negative ones count from the end; outside, the nearest element is meant.
-template <class Index, class Id>
-TENON_DEVICE Index wrap_index(Id id, Index extent) {
-  const i64 place = i64(id) < 0 ? i64(id) + extent : i64(id);
-  return Index(place < 0 ? 0 : place >= extent ? extent - 1 : place);
-}
-
 // The last j with ids[j] == place, or -1.
 template <class Index, class Id>
 TENON_DEVICE Index last_write(const Id* ids, Index count, Index place, Index extent) {

@@ -207,4 +207,11 @@ TENON_DEVICE X round_to(const X& x) {
   return cast<float>(cast<T>(x));
 }
 
+// A gathered index: negative ones count from the end; outside, the nearest element is meant.
+template <class Index, class Id>
+TENON_DEVICE Index wrap_index(Id id, Index extent) {
+  const i64 place = i64(id) < 0 ? i64(id) + extent : i64(id);
+  return Index(place < 0 ? 0 : place >= extent ? extent - 1 : place);
+}
+
 }  // namespace tenon

@@ -221,6 +221,34 @@ def mixtures(dtype):
     return f
 
 
+def decodes(dtype):
+    """Few queries on many keys, which blocks share: full and ragged caches, features, pages; around shares and steps of keys."""
+    f = Family("decodes", dtype)
+
+    def add(heads, shared, queries, keys, size, size_v=None, batch=1, **options):
+        q, k = f.input(batch, heads, queries, size), f.input(batch, shared, keys, size)
+        v = f.input(batch, shared, keys, size_v or size)
+        f.add(f"attention({q}, {k}, {v}" + "".join(f", {key}={value}" for key, value in options.items()) + ")")
+
+    for heads, shared, keys in ((8, 8, 193), (8, 2, 400), (14, 2, 700), (16, 1, 1600)):
+        add(heads, shared, 1, keys, 64)
+        add(heads, shared, 1, keys, 64, causal="true", offset=keys - 60)
+    for size, size_v in ((8, 8), (40, 24), (96, 96), (128, 128), (33, 21), (256, 256), (512, 512)):
+        add(4, 1, 1, 385, size, size_v, causal="true", offset=384)
+    ragged = f"iota(4, dtype=\"i32\") * 130 - 1"  # sees nothing; within, at the end of and across shares
+    for options in ({}, {"window": 200}, {"sinks": f.input(8), "softcap": 3.0}, {"alibi": f.input(8), "mask": f.input(2, 401)}):
+        add(8, 2, 2, 401, 64, batch=4, causal="true", offset=ragged, **options)
+    for page in (16, 48, 256):
+        count = -(-600 // page)
+        for shared in (1, 2):
+            pools = f"{f.state(4 * count, shared, page, 64)}, {f.state(4 * count, shared, page, 64)}"
+            q, k, v = f.input(4, 4, 2, 64), f.input(4, shared, 2, 64), f.input(4, shared, 2, 64)
+            table = f.input(4, count, dtype="i32")
+            f.body.append(f"  'k, v = cache({pools}, {k}, {v}, {ragged} + 1, pages={table})',\n")
+            f.add(f"attention({q}, k, v, causal=true, offset={ragged} + 1)")
+    return f
+
+
 def runs(folder):
     """(label, model, dims, architecture, environment) of everything that is to be run."""
     def write(name, text):
@@ -238,7 +266,7 @@ def runs(folder):
         model = write(name.replace("/", "-"), reduce_model(path, dims))
         models += [(f"{name} {' '.join(bound)}", model, bound) for bound in (bindings if long else bindings[:2])]
     models += [(f"{family.__name__} {dtype}", write(f"{family.__name__}-{dtype}", family(dtype).text()), [])
-               for family in (products, few_rows, rows, elements, attentions, mixtures) for dtype in ("f32", "f16", "bf16")]
+               for family in (products, few_rows, rows, elements, attentions, decodes, mixtures) for dtype in ("f32", "f16", "bf16")]
     variants = ({"TENON_EMULATOR_NUMERICS": "hardware"}, {"TENON_EMULATOR_SEED": "1"}, {"TENON_EMULATOR_ONE_LANE": "1"})
     for label, model, bound in models:
         for target in targets:

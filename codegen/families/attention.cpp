@@ -9,11 +9,8 @@
 namespace tenon {
 namespace {
 
-constexpr int kMaxGrid = 65535;  // of y and z
-constexpr int64_t kMaxRows = (int64_t{1} << 31) - 1;
-constexpr int64_t kFarthest = int64_t{1} << 30;  // that a window reaches or an offset shifts
-constexpr int kWarpsToFill = 8;                  // that keep an SM's tensor cores or FMA pipes busy
-constexpr double kStepLatencyUs = 0.7;           // from the request of a step's K and V to their arrival
+constexpr int kWarpsToFill = 8;         // that keep an SM's tensor cores or FMA pipes busy
+constexpr double kStepLatencyUs = 0.7;  // from the request of a step's K and V to their arrival
 constexpr double kSharedBytesPerClock = 128;
 
 std::string format(const char* pattern, double a, double b) {
@@ -131,29 +128,6 @@ void fill_estimate(Estimate& estimate, const Costing& cost) {
   estimate.uncertainty = card.uncertainty;
 }
 
-/// "" or what of the site the kernels cannot do.
-std::string refusal(const AttentionSite& site) {
-  for (int d : {site.head_dim, site.head_dim_v})
-    if (d < 1 || d > kMaxHeadDim)
-      return "head_dim " + std::to_string(d) + ": the kernels do 1 to " + std::to_string(kMaxHeadDim);
-  if (site.window > kFarthest) return "a window of more than 2^30 keys";
-  return "";
-}
-
-/// "" or why the card cannot run the config.
-std::string illegal(const AttentionSite& site, const AttentionConfig& config, const Card& card) {
-  if (config.shared_bytes() > card.shared_bytes_per_block)
-    return "needs " + std::to_string(config.shared_bytes()) + " bytes of shared memory, a block has " +
-           std::to_string(card.shared_bytes_per_block);
-  if (site.batch.extent() > kMaxGrid || site.heads / config.pack() * config.parts_v() > kMaxGrid)
-    return "more than 65535 heads or batch rows";
-  const bool far = site.window > 0 || site.alibi;  // places are added up to more than a row
-  const int64_t longest = std::max(site.queries.extent() * config.pack(), site.keys.extent());
-  if (longest > (far ? kFarthest / 2 : kMaxRows))
-    return std::string("more than ") + (far ? "2^29" : "2^31 - 1") + " rows or keys";
-  return "";
-}
-
 class AttentionFamily : public EmittingFamily {
  public:
   llvm::StringRef name() const override { return "attention"; }
@@ -162,7 +136,7 @@ class AttentionFamily : public EmittingFamily {
     if (region.pattern != Pattern::kAttention) return "no attention region";
     AttentionSite site;
     std::string why = read_attention(region, site);
-    return why.empty() ? refusal(site) : why;
+    return why.empty() ? attention_refusal(site) : why;
   }
 
   std::vector<Candidate> candidates(const Region& region, const Target& target,
@@ -175,7 +149,7 @@ class AttentionFamily : public EmittingFamily {
       candidate.family = this;
       candidate.implementation = "generated";
       candidate.config = config.text();
-      candidate.why_not = illegal(site, config, target.card);
+      candidate.why_not = why_not(site, config, target.card);
       count_work(region, candidate.estimate);
       fill_estimate(candidate.estimate, {site, config, target.card, Division(site, config)});
       if (const double* us = facts.measured(region.key, candidate.config)) {

@@ -28,7 +28,10 @@ constexpr TileRow kTiles[] = {
     {512, 32, 16, 2, 1, 2, 1, true},  {512, 16, 32, 1, 2, 2, 1, true},
 };
 
-constexpr int kMaxColumnsV = 256;  // of one block: what 16 rows a warp can hold
+constexpr int kMaxGrid = 65535;  // of y and z
+constexpr int64_t kMaxRows = (int64_t{1} << 31) - 1;
+constexpr int64_t kFarthest = int64_t{1} << 30;  // that a window reaches or an offset shifts
+constexpr int kMaxColumnsV = 256;                // of one block: what 16 rows a warp can hold
 
 /// How many columns the rows of the table that fit the site are for.
 int class_of(const AttentionSite& site) {
@@ -58,19 +61,28 @@ AttentionConfig tensor_core_config(const AttentionSite& site, const TileRow& row
   return config;
 }
 
-AttentionConfig simt_config(const AttentionSite& site, int rows_per_thread, int pack) {
+AttentionConfig simt_config(const AttentionSite& site, int rows_per_thread, int pack, int warps = 4) {
   AttentionConfig config;
   config.tensor_cores = false;
   config.simt = {.head_dim = site.head_dim,
                  .head_dim_v = site.head_dim_v,
                  .block_n = std::max(site.head_dim, site.head_dim_v) > 128 ? 16 : 32,
                  .rows_per_thread = rows_per_thread,
+                 .warps = warps,
                  .pack = pack,
                  .causal = site.causal,
                  .window = site.window > 0,
                  .softcap = site.softcap > 0,
                  .aligned = site.aligned};
   return config;
+}
+
+/// Keys of a block where blocks share them: what makes the partial results that all but the last leave, and it reads
+/// again, less than a twentieth of what they read.
+int least_share(const AttentionSite& site, const AttentionConfig& config) {
+  const int64_t rows = site.queries.extent() * config.pack();
+  const int64_t keys = rows * 96 / size_of(site.dtype);
+  return static_cast<int>((std::max<int64_t>(keys, config.block_n()) + 15) / 16 * 16);
 }
 
 }  // namespace
@@ -82,7 +94,8 @@ std::string AttentionConfig::text() const {
             std::to_string(tile.warps_n);
   else
     text += " f32 warps " + std::to_string(simt.warps);
-  return text + " pack " + std::to_string(pack());
+  text += " pack " + std::to_string(pack());
+  return splits > 1 ? text + " splits " + std::to_string(splits) : text;
 }
 
 std::vector<AttentionConfig> attention_configs(const AttentionSite& site) {
@@ -99,6 +112,51 @@ std::vector<AttentionConfig> attention_configs(const AttentionSite& site) {
       if (row.columns == class_of(site) && (row.biases || !biased))
         configs.push_back(tensor_core_config(site, row, pack));
   }
+  return configs;
+}
+
+std::string attention_refusal(const AttentionSite& site) {
+  for (int d : {site.head_dim, site.head_dim_v})
+    if (d < 1 || d > kMaxHeadDim)
+      return "head_dim " + std::to_string(d) + ": the kernels do 1 to " + std::to_string(kMaxHeadDim);
+  if (site.window > kFarthest) return "a window of more than 2^30 keys";
+  return "";
+}
+
+std::string why_not(const AttentionSite& site, const AttentionConfig& config, const Card& card) {
+  if (config.shared_bytes() > card.shared_bytes_per_block)
+    return "needs " + std::to_string(config.shared_bytes()) + " bytes of shared memory, a block has " +
+           std::to_string(card.shared_bytes_per_block);
+  if (site.batch.extent() > kMaxGrid || site.heads / config.pack() * config.parts_v() > kMaxGrid)
+    return "more than 65535 heads or batch rows";
+  const bool far =
+      site.window > 0 || site.alibi || config.splits > 1;  // places are added up to more than a row
+  const int64_t longest = std::max(site.queries.extent() * config.pack(), site.keys.extent());
+  if (longest > (far ? kFarthest / 2 : kMaxRows))
+    return std::string("more than ") + (far ? "2^29" : "2^31 - 1") + " rows or keys";
+  return "";
+}
+
+std::vector<AttentionConfig> attention_decode_configs(const AttentionSite& site) {
+  constexpr int kRows = 16;
+  std::vector<AttentionConfig> configs;
+  const int64_t queries = site.queries.extent();
+  if (std::max(site.head_dim, site.head_dim_v) > kMaxHeadDim || queries < 1 || queries > kRows)
+    return configs;
+  int pack = site.group();
+  while (site.group() % pack != 0 || pack * queries > kRows) --pack;
+  if (site.dtype == DType::kF32) {
+    int warps = 1;
+    while (2 * warps < pack * queries) warps *= 2;
+    configs.push_back(simt_config(site, 1, pack, warps));
+    configs.back().simt.share = least_share(site, configs.back());
+    return configs;
+  }
+  for (const TileRow& row : kTiles)
+    if (row.columns == class_of(site) && row.block_m == kRows) {
+      configs.push_back(tensor_core_config(site, row, pack));
+      configs.back().tile.share = least_share(site, configs.back());
+    }
   return configs;
 }
 

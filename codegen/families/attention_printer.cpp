@@ -39,6 +39,7 @@ std::string tile_text(const AttentionTile& tile) {
   if (tile.q_in_registers) text += ", .q_in_registers = true";
   if (tile.scale_first) text += ", .scale_first = true";
   if (!tile.aligned) text += ", .aligned = false";
+  if (tile.share) text += ", .share = " + std::to_string(tile.share);
   return text + "};";
 }
 
@@ -47,7 +48,8 @@ std::string tile_text(const AttentionSimtTile& tile) {
          ", .block_n = " + std::to_string(tile.block_n) +
          ", .rows_per_thread = " + std::to_string(tile.rows_per_thread) +
          ", .warps = " + std::to_string(tile.warps) + ", .pack = " + std::to_string(tile.pack) + ", " +
-         features_text(tile) + (tile.aligned ? "" : ", .aligned = false") + "};";
+         features_text(tile) + (tile.aligned ? "" : ", .aligned = false") +
+         (tile.share ? ", .share = " + std::to_string(tile.share) + "};" : "};");
 }
 
 /// "AttentionProblem<bf16, AttentionMask<bool>>": the types of what there is.
@@ -58,8 +60,11 @@ std::string problem_type(const AttentionSite& site) {
   auto numbers = [](const std::optional<StridedView>& view) {
     return view ? ", HeadNumbers<" + storage_type(view->base->type().dtype).str() + ">" : ", NoHeadNumbers";
   };
-  if (site.alibi || site.sinks) type += numbers(site.alibi);
-  if (site.sinks) type += numbers(site.sinks);
+  if (site.alibi || site.sinks || site.k_pages) type += numbers(site.alibi);
+  if (site.sinks || site.k_pages) type += numbers(site.sinks);
+  if (site.k_pages)
+    type += ", PagedOperand<const " + element + ", " + std::to_string(site.k_pages->page) + ", " +
+            storage_type(site.k_pages->table.base->type().dtype).str() + ">";
   return type + ">";
 }
 
@@ -72,8 +77,9 @@ class ProblemPrinter {
   std::vector<std::string> lines() {
     std::vector<std::string> lines;
     lines.push_back(".q = " + operand(site_.q, 3) + ",  // batch, head, token");
-    lines.push_back(".k = " + operand(site_.k, 3) + ",");
-    lines.push_back(".v = " + operand(site_.v, 3) + ",");
+    lines.push_back(".k = " + keys(site_.k, site_.k_pages) +
+                    (site_.k_pages ? ",  // page, head, token; the table" : ","));
+    lines.push_back(".v = " + keys(site_.v, site_.v_pages) + ",");
     const std::string name = names_.base(site_.out.base);
     const std::string out = parameters_.result(0, name, site_.dtype);
     lines.push_back(".out = " + strided(out, site_.out, 3) + ",");
@@ -90,13 +96,19 @@ class ProblemPrinter {
     if (site_.alibi) lines.push_back(".alibi = " + operand(*site_.alibi, 1));
     if (site_.sinks) lines.push_back(".sinks = " + operand(*site_.sinks, 1));
     for (size_t i = feature; i + 1 < lines.size(); ++i) lines[i] += ",";
-    lines.back() += "});";
     return lines;
   }
 
  private:
   std::string pointer(const Value* base) { return parameters_.operand(base, names_.base(base)); }
   std::string operand(const StridedView& view, int axes) { return strided(pointer(view.base), view, axes); }
+  /// "{k_cache, 4096, 1024, 64}", or "{{k_pool, 4096, 1024, 64}, {pages, 32, 1}, 100, 32}"
+  std::string keys(const StridedView& view, const std::optional<PageTable>& pages) {
+    if (!pages) return operand(view, 3);
+    const std::string pool = operand(view, 3), table = operand(pages->table, 2);
+    return "{" + pool + ", " + table + ", int(" + parameters_.number(pages->pool) + "), int(" +
+           parameters_.number(pages->count) + ")}";
+  }
   /// "{q + 64, 1024, 64, 128}"
   std::string strided(std::string pointer, const StridedView& view, int axes) {
     if (view.offset.dynamic() || view.offset.extent() != 0)
@@ -126,16 +138,23 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
                               llvm::StringRef config_text, const Target& target, llvm::StringRef name) {
   Names names(*region.body);
   names.reserve(name);
-  for (llvm::StringRef taken :
-       {"kTile", "Index", "NoMask", "AttentionMask", "AttentionProblem", "HeadNumbers", "NoHeadNumbers"})
+  for (llvm::StringRef taken : {"kTile", "Index", "NoMask", "AttentionMask", "AttentionProblem",
+                                "HeadNumbers", "NoHeadNumbers", "PagedOperand", "SplitWorkspace"})
     names.reserve(taken);
   KernelParameters parameters(names, true);
-  const std::vector<std::string> lines = ProblemPrinter(site, names, parameters).lines();
-  const std::string header =
-      config.tensor_cores ? "templates/attention_sm80.cuh" : "templates/attention_simt.cuh";
+  std::vector<std::string> lines = ProblemPrinter(site, names, parameters).lines();
+  const bool split = config.splits > 1;
+  const std::string header = split                 ? "templates/attention_decode.cuh"
+                             : config.tensor_cores ? "templates/attention_sm80.cuh"
+                                                   : "templates/attention_simt.cuh";
+  std::string partials, tickets;
+  if (split) {
+    partials = parameters.scratch(KernelArgument::kWorkspace, "partials", DType::kF32);
+    tickets = parameters.scratch(KernelArgument::kCounters, "tickets", DType::kI32);
+  }
 
   Text text(name.str() + ".cu");
-  print_head(text, name, region, "attention", target, config_text);
+  print_head(text, name, region, split ? "attention_decode" : "attention", target, config_text);
   text.line("#include \"" + header + "\"");
   text.blank();
   text.line("namespace tenon {");
@@ -147,8 +166,10 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
              llvm::Twine("kTile.threads(), ") + (config.tensor_cores ? "kTile.min_blocks" : "1"), name,
              parameters.signature());
   text.from(site.node->location);
-  text.line((config.tensor_cores ? "attention_sm80" : "attention_simt") + llvm::Twine("<kTile>(") +
-            problem_type(site) + "{");
+  const std::string kernel_name = config.tensor_cores ? "sm80" : "simt";
+  text.line((split ? "attention_decode_" : "attention_") + kernel_name + "<kTile>(" + problem_type(site) +
+            "{");
+  lines.back() += split ? "}, SplitWorkspace{" + partials + ", " + tickets + "});" : "});";
   for (const std::string& line : lines) text.line("    " + line);
   text.close();
   text.blank();
@@ -159,11 +180,16 @@ EmittedKernel print_attention(const Region& region, const AttentionSite& site, c
   kernel.source = text.str();
   kernel.arguments = parameters.arguments;
   kernel.packed = parameters.packed;
-  kernel.grid[0] = static_cast<int>(config.row_tiles(site));
+  kernel.grid[0] = split ? config.splits : static_cast<int>(config.row_tiles(site));
   kernel.grid[1] = site.heads / config.pack() * config.parts_v();
   kernel.grid[2] = static_cast<int>(site.batch.extent());
   kernel.block[0] = config.threads();
   kernel.shared_bytes = config.shared_bytes();
+  if (split) {
+    const int64_t tiles = int64_t{kernel.grid[1]} * kernel.grid[2];
+    kernel.workspace_bytes = tiles * config.partial_floats(site) * int64_t{sizeof(float)};
+    kernel.counter_bytes = tiles * int64_t{sizeof(int)};
+  }
   kernel.aliases = {-1};
   kernel.includes = {header};
   return kernel;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ir/print.h"
+#include "passes/attention_operands.h"
 
 namespace tenon {
 namespace {
@@ -29,6 +30,31 @@ std::string read_operand(const Value* value, llvm::StringRef role, StridedView& 
   if (why.empty() && !is_one(view.strides[3]))
     why = role.str() + ": the elements of a head do not lie side by side";
   return why;
+}
+
+/// k or v: a view, or the pages of a pool.
+std::string read_keys(const Value* value, llvm::StringRef role, StridedView& view,
+                      std::optional<PageTable>& pages) {
+  const Node* gather = gathered_pages(value);
+  if (!gather) return read_operand(value, role, view);
+  const Value *pool = gather->operand(0), *table = gather->operand(1);
+  PageTable found;
+  found.pool = pool->type().shape[0], found.count = table->type().shape[1];
+  if (pool->type().shape[2].dynamic()) return role.str() + ": pages must be of a fixed dim";
+  found.page = static_cast<int>(pool->type().shape[2].extent());
+  std::string why = read_view(table, (role + "'s table of pages").str(), found.table);
+  if (why.empty()) why = read_operand(pool, role, view);
+  pages = found;
+  return why;
+}
+
+/// One kernel reads k and v alike.
+std::string differing_pages(const AttentionSite& site) {
+  const auto &k = site.k_pages, &v = site.v_pages;
+  if (!k && !v) return "";
+  const bool alike =
+      k && v && k->page == v->page && k->table.base->type().dtype == v->table.base->type().dtype;
+  return alike ? "" : "k and v do not lie in pages of one size, named by tables of one type";
 }
 
 /// Strides over [batch, head, query, key]; an axis that the mask lacks, or has once, stands still.
@@ -127,8 +153,9 @@ std::string read_attention(const Region& region, AttentionSite& site) {
 
   std::string why = read_extents(node, site);
   if (why.empty()) why = read_operand(node.operand(0), "q", site.q);
-  if (why.empty()) why = read_operand(node.operand(1), "k", site.k);
-  if (why.empty()) why = read_operand(node.operand(2), "v", site.v);
+  if (why.empty()) why = read_keys(node.operand(1), "k", site.k, site.k_pages);
+  if (why.empty()) why = read_keys(node.operand(2), "v", site.v, site.v_pages);
+  if (why.empty()) why = differing_pages(site);
   if (const Value* mask = optional_operand(node, "mask"); mask && why.empty()) why = read_mask(mask, site);
   if (const Value* offset = optional_operand(node, "offset"); offset && why.empty())
     why = read_offset(offset, site);

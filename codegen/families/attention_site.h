@@ -9,6 +9,14 @@
 
 namespace tenon {
 
+/// Keys or values in pages of a pool, of which the table [batch, page of the row] names those of each row.
+struct PageTable {
+  StridedView table;
+  int page = 0;  ///< tokens of one
+  Dim pool;      ///< pages
+  Dim count;     ///< pages of a row
+};
+
 /// What an attention kernel must know of its region. Views have the axes [batch, head, token, head_dim] and a
 /// last stride of 1; the mask's are [batch, head, query, key], 0 where it broadcasts. What is none, 0 or false
 /// does not change the scores.
@@ -20,6 +28,8 @@ struct AttentionSite {
   int head_dim = 0;    ///< of q and k
   int head_dim_v = 0;  ///< of v and the output
   StridedView q, k, v, out;
+  std::optional<PageTable> k_pages,
+      v_pages;  ///< where there are some, the view's axis of batch is one of pages
   std::optional<StridedView> mask;
   bool additive_mask = false;
   bool causal = false;

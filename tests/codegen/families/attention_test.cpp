@@ -8,13 +8,14 @@
 #include <limits>
 
 #include "codegen/families/attention_config.h"
-#include "tests/codegen/kernel_check.h"
+#include "tests/codegen/families/attention_site.h"
 
 namespace tenon {
 namespace {
 
+using namespace attention_site;
+
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-const Dim kT(37, "T"), kS(50, "S");
 
 /// The family with the configs alone that begin with `prefix`.
 class Only : public EmittingFamily {
@@ -40,75 +41,13 @@ class Only : public EmittingFamily {
   std::string prefix_;
 };
 
-struct Model {
-  Graph graph;
-  Builder builder{graph};
-
-  Value* input(llvm::StringRef name, DType dtype, Shape shape) {
-    return builder.source(Op::kInput, name, {dtype, std::move(shape)}, {{"name", name.str()}});
-  }
-  Value* attention(llvm::ArrayRef<Value*> operands, Attributes attributes) {
-    const double d = static_cast<double>(operands[0]->type().shape[3].extent());
-    if (!attributes.find("scale")) attributes.set("scale", 1 / std::sqrt(d));
-    Value* a = builder.make(Op::kAttention, operands, std::move(attributes));
-    a->set_name("a");
-    return a;
-  }
-  Value* merge(Value* a) {
-    const Shape& shape = a->type().shape;
-    Value* turned = builder.transpose(a, {0, 2, 1, 3});
-    Value* merged = builder.reshape(turned, {shape[0], shape[2], shape[1] * shape[3]});
-    merged->set_name("merged");
-    return merged;
-  }
-  Region region(Value* result) {
-    graph.add_output("out", result);
-    return region_of(graph, Pattern::kAttention);
-  }
-};
-
-/// What rounding the weights to 16 bits and the output leave.
-double tolerance(DType dtype) { return dtype == DType::kF32 ? 4e-6 : 2 * unit_roundoff(dtype); }
-
-/// One attention of inputs q, k, v and, where the attributes ask for them, mask, offset, alibi and sinks.
-struct Problem {
-  DType dtype = DType::kBF16;
-  Dim batch = 1;
-  int heads = 2, kv_heads = 1;
-  Dim queries = kT, keys = kS;
-  int d = 32, dv = d;
-  Attributes attributes = {};
-  Shape offset = {};
-  DType head_numbers = dtype;
-
-  Region region(Model& model) const {
-    llvm::SmallVector<Value*, 7> operands = {model.input("q", dtype, {batch, heads, queries, d}),
-                                             model.input("k", dtype, {batch, kv_heads, keys, d}),
-                                             model.input("v", dtype, {batch, kv_heads, keys, dv})};
-    if (attributes.flag("mask")) operands.push_back(model.input("mask", dtype, {heads, queries, keys}));
-    if (attributes.flag("offset")) operands.push_back(model.input("position", DType::kI32, offset));
-    for (llvm::StringRef name : {"alibi", "sinks"})
-      if (attributes.flag(name)) operands.push_back(model.input(name, head_numbers, {heads}));
-    return model.region(model.attention(operands, attributes));
-  }
-};
-
-Region plain(Model& model, DType dtype, Dim batch, int heads, int kv_heads, Dim queries, Dim keys, int d,
-             Attributes attributes) {
+Region plain(AttentionGraph& model, DType dtype, Dim batch, int heads, int kv_heads, Dim queries, Dim keys,
+             int d, Attributes attributes) {
   return Problem{dtype, batch, heads, kv_heads, queries, keys, d, d, std::move(attributes)}.region(model);
 }
 
-/// Normal numbers, but for a position of each batch row.
-Draw with_positions(std::vector<int64_t> positions) {
-  return [positions = std::move(positions)](llvm::StringRef name, const Type& type) {
-    HostTensor tensor = draw_normal(name, type);
-    if (name == "position") tensor.integers.assign(positions.begin(), positions.end());
-    return tensor;
-  };
-}
-
 TEST_CASE("heads of a joined product are read in place and written merged") {
-  Model model;
+  AttentionGraph model;
   const int heads = 4, d = 64, width = heads * d;
   const Dim batch(2, "B");
   Value* qkv = model.input("qkv", DType::kBF16, {batch, kT, 3 * width});
@@ -126,7 +65,7 @@ TEST_CASE("heads of a joined product are read in place and written merged") {
 
 TEST_CASE("a cache longer than its contents is read as far as the offset says, a group of heads at a time") {
   for (bool rows : {false, true}) {
-    Model model;
+    AttentionGraph model;
     Value* q = model.input("q", DType::kBF16, {2, 6, kT, 128});
     Value* k = model.input("k_cache", DType::kBF16, {2, 2, 200, 128});
     Value* v = model.input("v_cache", DType::kBF16, {2, 2, 200, 128});
@@ -151,7 +90,7 @@ TEST_CASE("a cache longer than its contents is read as far as the offset says, a
 }
 
 TEST_CASE("one query against many keys") {
-  Model model;
+  AttentionGraph model;
   const Region region = plain(model, DType::kF16, 1, 8, 2, 1, 333, 64, {});
   check_kernel(attention_family(), region, {.all_candidates = true, .tolerance = tolerance(DType::kF16)});
 }
@@ -164,7 +103,7 @@ TEST_CASE("every head_dim, and any other of v") {
     CAPTURE(d);
     CAPTURE(dv);
     for (DType dtype : {DType::kBF16, DType::kF32}) {
-      Model model;
+      AttentionGraph model;
       const Problem problem{.dtype = dtype, .d = d, .dv = dv, .attributes = {{"causal", true}}};
       check_kernel(attention_family(), problem.region(model), {.tolerance = tolerance(dtype)});
     }
@@ -173,7 +112,7 @@ TEST_CASE("every head_dim, and any other of v") {
 
 TEST_CASE("a head_dim of v beyond 256: two blocks share its columns") {
   for (DType dtype : {DType::kF16, DType::kF32}) {
-    Model model;
+    AttentionGraph model;
     Draw draw = [](llvm::StringRef name, const Type& type) {
       HostTensor tensor = draw_normal(name, type);
       if (name == "v") tensor.reals[tensor.reals.size() - 1] = NAN;  // of the last key, the last column
@@ -187,7 +126,7 @@ TEST_CASE("a head_dim of v beyond 256: two blocks share its columns") {
 TEST_CASE("a window hides the keys that lie far back, and tiles of none but hidden keys are not read") {
   for (DType dtype : {DType::kBF16, DType::kF32}) {
     for (bool causal : {true, false}) {
-      Model model;
+      AttentionGraph model;
       constexpr int kWindow = 70;
       Draw draw = [](llvm::StringRef name, const Type& type) {
         HostTensor tensor = with_positions({100})(name, type);
@@ -206,7 +145,7 @@ TEST_CASE("a window hides the keys that lie far back, and tiles of none but hidd
 
 TEST_CASE("NaN and infinity of keys that a window hides reach no other query") {
   for (DType dtype : {DType::kF16, DType::kF32}) {
-    Model model;
+    AttentionGraph model;
     const Problem problem{.dtype = dtype, .keys = kT, .attributes = {{"causal", true}, {"window", Dim(7)}}};
     Draw draw = [](llvm::StringRef name, const Type& type) {
       HostTensor tensor = draw_normal(name, type);
@@ -244,7 +183,7 @@ TEST_CASE("softcap, ALiBi and sinks, each and together, beside a mask and a wind
         {"offset", true}}},
   };
   for (const auto& [dtype, attributes] : each) {
-    Model model;
+    AttentionGraph model;
     const Problem problem{.dtype = dtype,
                           .batch = 2,
                           .heads = 6,
@@ -258,7 +197,7 @@ TEST_CASE("softcap, ALiBi and sinks, each and together, beside a mask and a wind
 
 TEST_CASE("a sink far above or below the scores") {
   for (DType dtype : {DType::kBF16, DType::kF32}) {
-    Model model;
+    AttentionGraph model;
     Draw draw = [](llvm::StringRef name, const Type& type) {
       HostTensor tensor = draw_normal(name, type);
       if (name == "sinks") tensor.reals = {200, -200, -kInfinity, 0};
@@ -277,7 +216,7 @@ TEST_CASE("rows of a batch stand at their own positions; those beyond all keys s
          {Attributes{{"causal", true}, {"offset", true}},
           Attributes{{"causal", true}, {"offset", true}, {"window", Dim(12)}, {"sinks", true}},
           Attributes{{"offset", true}, {"window", Dim(12)}, {"sinks", true}}}) {
-      Model model;
+      AttentionGraph model;
       const Problem problem{.dtype = dtype, .batch = batch, .attributes = attributes, .offset = {batch}};
       check_kernel(attention_family(), problem.region(model),
                    {.draw = with_positions(positions), .tolerance = tolerance(dtype)});
@@ -287,7 +226,7 @@ TEST_CASE("rows of a batch stand at their own positions; those beyond all keys s
 
 TEST_CASE("boolean masks of any broadcastable shape; a row that sees no key gives 0") {
   for (const Shape& shape : {Shape{2, 1, 1, kS}, Shape{kT, kS}, Shape{3, kT, 1}}) {
-    Model model;
+    AttentionGraph model;
     Value* q = model.input("q", DType::kBF16, {2, 3, kT, 32});
     Value* k = model.input("k", DType::kBF16, {2, 3, kS, 32});
     Value* v = model.input("v", DType::kBF16, {2, 3, kS, 32});
@@ -305,7 +244,7 @@ TEST_CASE("boolean masks of any broadcastable shape; a row that sees no key give
 TEST_CASE("additive masks with minus infinity, with and without a causal limit") {
   for (DType dtype : {DType::kF16, DType::kF32}) {
     for (bool causal : {false, true}) {
-      Model model;
+      AttentionGraph model;
       Value* q = model.input("q", dtype, {1, 4, kT, 64});
       Value* k = model.input("k", dtype, {1, 2, kS, 64});
       Value* v = model.input("v", dtype, {1, 2, kS, 64});
@@ -328,7 +267,7 @@ TEST_CASE("additive masks with minus infinity, with and without a causal limit")
 
 TEST_CASE("NaN and infinity spread to the queries that see them, and to no others") {
   for (DType dtype : {DType::kBF16, DType::kF32}) {
-    Model model;
+    AttentionGraph model;
     const Region region = plain(model, dtype, 1, 1, 1, kT, kT, 64, {{"causal", true}});
     Draw draw = [](llvm::StringRef name, const Type& type) {
       HostTensor tensor = draw_normal(name, type);
@@ -344,19 +283,19 @@ TEST_CASE("NaN and infinity spread to the queries that see them, and to no other
 }
 
 TEST_CASE("a scale that is not positive, rows at odd addresses, extents of 0") {
-  Model negative;
+  AttentionGraph negative;
   check_kernel(Only("64x64"), plain(negative, DType::kBF16, 1, 1, 1, kT, kS, 32, {{"scale", -0.3}}),
                {.tolerance = tolerance(DType::kBF16)});
   for (DType dtype : {DType::kBF16, DType::kF32}) {
-    Model odd;
+    AttentionGraph odd;
     Value* x = odd.input("x", dtype, {1, 2, kT, 3 * 32 + 1});
     llvm::SmallVector<Value*, 3> parts;
     for (int i = 0; i < 3; ++i) parts.push_back(odd.builder.slice(x, 3, 32 * i + 1, 32));
     check_kernel(attention_family(), odd.region(odd.attention(parts, {})), {.tolerance = tolerance(dtype)});
   }
-  Model keyless;
+  AttentionGraph keyless;
   check_kernel(Only("64x64"), plain(keyless, DType::kBF16, 1, 1, 1, kT, Dim(0, "S"), 32, {}));
-  Model empty;
+  AttentionGraph empty;
   const Region region = plain(empty, DType::kBF16, 1, 1, 1, Dim(0, "T"), kS, 32, {});
   const auto candidates = attention_family().candidates(region, {}, {});
   CHECK(attention_family().emit(region, candidates[0], {}, "none").grid[0] == 0);  // nothing is launched
@@ -364,7 +303,7 @@ TEST_CASE("a scale that is not positive, rows at odd addresses, extents of 0") {
 
 TEST_CASE("what no kernel does is refused with the reason") {
   auto refusal = [](Problem problem) {
-    Model model;
+    AttentionGraph model;
     return attention_family().refuses(problem.region(model), {});
   };
   CHECK(refusal({.d = 512}) == "");
@@ -373,7 +312,7 @@ TEST_CASE("what no kernel does is refused with the reason") {
   CHECK(refusal({.attributes = {{"window", Dim(int64_t{1} << 31)}}}) == "a window of more than 2^30 keys");
   CHECK(refusal({.attributes = {{"sinks", true}}, .head_numbers = DType::kI32}) == "sinks in i32");
 
-  Model model;
+  AttentionGraph model;
   Value* q = model.input("q", DType::kBF16, {1, 2, 8, 64});
   Value* turned = model.builder.transpose(model.input("k", DType::kBF16, {1, 2, 64, 8}), {0, 1, 3, 2});
   CHECK(attention_family().refuses(model.region(model.attention({q, turned, q}, {})), {}) ==
@@ -390,7 +329,7 @@ TEST_CASE("costs: few queries take the short tile, many the tall one, a causal m
   Target h200;
   h200.card = find_target("h200");
   auto best = [&](int queries, int keys, Attributes attributes) {
-    Model model;
+    AttentionGraph model;
     const Region region =
         plain(model, DType::kBF16, 8, 32, 8, Dim(queries, "T"), keys, 128, std::move(attributes));
     return cheapest(attention_family().candidates(region, h200, {}));
@@ -410,7 +349,7 @@ TEST_CASE("costs: few queries take the short tile, many the tall one, a causal m
 TEST_CASE("a tile that does not fit a block's shared memory says so") {
   Target l4;
   l4.card = find_target("l4");
-  Model model;
+  AttentionGraph model;
   const Region region = plain(model, DType::kBF16, 1, 8, 8, 512, 512, 256, {});
   const auto candidates = attention_family().candidates(region, l4, {});
   REQUIRE(candidates.size() == 4);
@@ -421,12 +360,12 @@ TEST_CASE("a tile that does not fit a block's shared memory says so") {
 TEST_CASE("absurd lengths are refused at once") {
   Target h200;
   h200.card = find_target("h200");
-  Model model;
+  AttentionGraph model;
   const Dim huge(int64_t{1} << 40, "T");
   const Region region = plain(model, DType::kBF16, 1, 4, 4, huge, huge, 64, {{"causal", true}});
   for (const Candidate& candidate : attention_family().candidates(region, h200, {}))
     CHECK(candidate.why_not == "more than 2^31 - 1 rows or keys");
-  Model biased;
+  AttentionGraph biased;
   const Dim far(int64_t{1} << 30, "T");
   const Problem problem{.queries = far, .keys = far, .attributes = {{"alibi", true}}};
   for (const Candidate& candidate : attention_family().candidates(problem.region(biased), h200, {}))
