@@ -29,6 +29,15 @@ void check_cache_fit(const Node& write, int64_t first) {
               write.location);
 }
 
+void check_page(const Node& write, int64_t row, int64_t page) {
+  const int64_t pool = write.operand(0)->type().shape[0].extent();
+  if (page >= 0 && page < pool) return;
+  throw Error("cache: row " + std::to_string(row) + " names page " + std::to_string(page) + ", " +
+                  told(write.operand(0)) + " has " + std::to_string(pool) + " (" + told(write.operand(3)) +
+                  ")",
+              write.location);
+}
+
 int64_t checked_index(const Node& node, int64_t index, int64_t extent) {
   if (index < -extent || index >= extent)
     throw Error("index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent) +

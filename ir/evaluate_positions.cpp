@@ -126,10 +126,7 @@ int64_t cache_row(const Node& node, Operands operands, int64_t b, int64_t h, int
   if (!node.attributes.flag("pages")) return (b * heads + h) * rows + at;
   const HostTensor& pages = *operands[3];
   const int64_t page = pages.integers[b * pages.type.shape[1].extent() + at / rows];
-  if (page < 0 || page >= shape[0].extent())
-    throw Error("cache: row " + std::to_string(b) + " names page " + std::to_string(page) + " of a pool of " +
-                    std::to_string(shape[0].extent()),
-                node.location);
+  check_page(node, b, page);
   return (page * heads + h) * rows + at % rows;
 }
 

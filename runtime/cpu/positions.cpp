@@ -84,15 +84,12 @@ struct CacheRun {
 };
 
 std::vector<CacheRun> paged_runs(const Node& node, const View& pages, const CacheRun& whole,
-                                 int64_t page_size, int64_t pool) {
+                                 int64_t page_size) {
   std::vector<int64_t> table = integers_of(pages);
   std::vector<CacheRun> runs;
   for (int64_t done = 0; done < whole.count;) {
     const int64_t at = whole.place + done, page = table[whole.row * pages.extents[1] + at / page_size];
-    if (page < 0 || page >= pool)
-      throw Error("cache: row " + std::to_string(whole.row) + " names page " + std::to_string(page) +
-                      " of a pool of " + std::to_string(pool),
-                  node.location);
+    check_page(node, whole.row, page);
     const int64_t count = std::min(whole.count - done, page_size - at % page_size);
     runs.push_back({whole.row, done, count, page, at % page_size});
     done += count;
@@ -113,8 +110,7 @@ std::vector<CacheRun> cache_runs(const Node& node, Operands operands, const View
       runs.push_back(whole);
       continue;
     }
-    for (const CacheRun& run : paged_runs(node, operands[3], whole, cache.extents[2], cache.extents[0]))
-      runs.push_back(run);
+    for (const CacheRun& run : paged_runs(node, operands[3], whole, cache.extents[2])) runs.push_back(run);
   }
   return runs;
 }

@@ -457,7 +457,7 @@ TEST_CASE("a paged cache is written where its table says, across pages") {
   CHECK(evaluate_node(*write, {&pool, &fresh, &positions, &pages}, Rounding::kNone)[0].reals == expected);
   pages.integers[0] = 3;
   CHECK_THROWS_WITH_AS(evaluate_node(*write, {&pool, &fresh, &positions, &pages}, Rounding::kNone),
-                       "error: cache: row 0 names page 3 of a pool of 3\n", Error);
+                       "error: cache: row 0 names page 3, input 'i' has 3 (input 'i')\n", Error);
 }
 
 TEST_CASE("sample draws by likelihood, from the kept ones alone, the same for the same counter") {
