@@ -18,19 +18,26 @@ struct Row {
   int precision;     // significant bits of a float, 0 otherwise
   int max_exponent;  // of the largest finite float, as in 2^e
   int min_exponent;  // of the smallest normal float
+  double largest;    // what overflow saturates to; 0: it goes to infinity
 };
 constexpr Row kRows[] = {
-    {DType::kBool, "bool", 1, 0, 0, 0},      {DType::kI8, "i8", 1, 0, 0, 0},
-    {DType::kU8, "u8", 1, 0, 0, 0},          {DType::kI32, "i32", 4, 0, 0, 0},
-    {DType::kI64, "i64", 8, 0, 0, 0},        {DType::kF16, "f16", 2, 11, 15, -14},
-    {DType::kBF16, "bf16", 2, 8, 127, -126}, {DType::kF32, "f32", 4, 24, 127, -126},
-    {DType::kF8E4M3, "f8e4m3", 1, 4, 8, -6}, {DType::kF8E5M2, "f8e5m2", 1, 3, 15, -14},
+    {DType::kBool, "bool", 1, 0, 0, 0, 0},
+    {DType::kI8, "i8", 1, 0, 0, 0, 0},
+    {DType::kU8, "u8", 1, 0, 0, 0, 0},
+    {DType::kI32, "i32", 4, 0, 0, 0, 0},
+    {DType::kI64, "i64", 8, 0, 0, 0, 0},
+    {DType::kF16, "f16", 2, 11, 15, -14, 0},
+    {DType::kBF16, "bf16", 2, 8, 127, -126, 0},
+    {DType::kF32, "f32", 4, 24, 127, -126, 0},
+    {DType::kF8E4M3, "f8e4m3", 1, 4, 8, -6, 448},
+    {DType::kF8E5M2, "f8e5m2", 1, 3, 15, -14, 57344},
 };
 const Row& row(DType type) { return kRows[static_cast<int>(type)]; }
 
 // Rounds to `precision` significant bits, gradual underflow below 2^min_exponent: one rounding from the exact
 // double.
 double round_float(double value, const Row& r) {
+  if (r.largest > 0 && std::fabs(value) > r.largest) return std::copysign(r.largest, value);
   if (value == 0 || !std::isfinite(value)) return value;
   int exponent = std::max(std::ilogb(value), r.min_exponent);
   double quantum = std::ldexp(1.0, exponent - r.precision + 1);

@@ -21,9 +21,9 @@ bool is_integer(DType type);  ///< i8 u8 i32 i64; bool is neither integer nor fl
 /// ...
 double unit_roundoff(DType type);
 
-/// Round a double to the nearest value of `type` (ties to even; overflow of floats to infinity), saturating
-/// and truncating for integers, `x != 0` for bool: the meaning of `cast` from a float, and of storing a
-/// result.
+/// Round a double to the nearest value of `type` (ties to even; overflow of floats to infinity, of 8-bit floats to
+/// the largest finite value, also from infinity, as ONNX's Cast), saturating and truncating for integers, `x != 0`
+/// for bool: the meaning of `cast` from a float, and of storing a result.
 double round_to(DType type, double value);
 
 uint16_t f32_to_bf16(float value);  ///< nearest even, NaN stays NaN

@@ -8,6 +8,9 @@
 namespace tenon {
 namespace {
 
+/// What indices and positions may be: the narrower integers are for weights and arithmetic.
+bool is_index(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
+
 /// The operands of one rule, so that rules read as sentences.
 struct Rule {
   Op op;
@@ -212,7 +215,7 @@ Type Rule::movement() const {
       return result;
     }
     case Op::kGather: {
-      if (!is_integer(operands[1].dtype)) fail("the index must be i32 or i64, not " + operands[1].text());
+      if (!is_index(operands[1].dtype)) fail("the index must be i32 or i64, not " + operands[1].text());
       int64_t at = axis("axis", 0);
       result.shape.assign(x.shape.begin(), x.shape.begin() + at);
       result.shape.append(operands[1].shape.begin(), operands[1].shape.end());
@@ -222,7 +225,7 @@ Type Rule::movement() const {
     default: {  // scatter
       const Type &index = operands[1], &updates = operands[2];
       Type expected = x;
-      if (!is_integer(index.dtype) || index.rank() != 1)
+      if (!is_index(index.dtype) || index.rank() != 1)
         fail("the index must be one-dimensional i32 or i64, not " + index.text());
       expected.shape[axis("axis", 0)] = index.shape[0];
       if (updates != expected) fail("updates must be " + expected.text() + ", not " + updates.text());
@@ -235,7 +238,7 @@ Type Rule::rope() const {
   const Type &x = operands[0], &position = operands[1];
   if (x.rank() != 4) fail("x must be [B, n, T, d], not " + x.text());
   want_float(x);
-  if (!is_integer(position.dtype)) fail("position must be i32 or i64, not " + position.text());
+  if (!is_index(position.dtype)) fail("position must be i32 or i64, not " + position.text());
   Dim batch = x.shape[0], tokens = x.shape[2];
   bool fits = position.rank() == 0 || (position.rank() == 1 && position.shape[0] == tokens) ||
               (position.rank() == 2 && position.shape[0] == batch &&
@@ -276,7 +279,7 @@ Type Rule::attention() const {
       if (broadcast(full, type.shape, location) != full)
         fail("the mask " + type.text() + " does not broadcast to " + text_of(full));
     } else if (name == "offset") {
-      if (!is_integer(type.dtype) || type.rank() > 1 || (type.rank() == 1 && type.shape[0] != q.shape[0]))
+      if (!is_index(type.dtype) || type.rank() > 1 || (type.rank() == 1 && type.shape[0] != q.shape[0]))
         fail("offset must be an integer, a scalar or [B], not " + type.text());
     } else if (type.rank() != 1 || type.shape[0] != q.shape[1]) {
       fail(std::string(name) + " must be [" + q.shape[1].text() + "], not " + type.text());
@@ -291,7 +294,7 @@ Type Rule::grouped_matmul() const {
   if (w.dtype != x.dtype) fail("experts of type " + w.text() + " for x " + x.text(), "cast one of them");
   if (x.rank() < 1 || w.rank() != 3 || w.shape[2] != x.shape.back())
     fail("experts must be [E, out, in] with the in of x " + x.text() + ", not " + w.text());
-  if (!is_integer(ids.dtype)) fail("router_ids must be i32 or i64, not " + ids.text());
+  if (!is_index(ids.dtype)) fail("router_ids must be i32 or i64, not " + ids.text());
   Shape rows = x.shape, chosen = ids.shape;
   rows.pop_back();
   if (ids.rank() == x.rank()) chosen.pop_back();
@@ -324,7 +327,7 @@ Type Rule::sample() const {
   const Type &logits = operands[0], &position = operands[1], &settings = operands[2], &limits = operands[3];
   want_float(logits);
   if (logits.rank() != 2 || logits.shape[1].extent() < 1) fail("logits must be [B, V], not " + logits.text());
-  if (!is_integer(position.dtype) || position.rank() > 1 ||
+  if (!is_index(position.dtype) || position.rank() > 1 ||
       (position.rank() == 1 && position.shape[0] != logits.shape[0]))
     fail("position must be a scalar or [B], not " + position.text());
   if (settings != Type{DType::kF32, {2}})
@@ -353,7 +356,7 @@ Type Rule::cache_write() const {
   Dim capacity = cache.shape[2];
   if (paged) {
     const Type& pages = operands[3];
-    if (!is_integer(pages.dtype) || pages.rank() != 2 || pages.shape[0] != fresh.shape[0])
+    if (!is_index(pages.dtype) || pages.rank() != 2 || pages.shape[0] != fresh.shape[0])
       fail("pages must be i32 or i64 [B, n], not " + pages.text());
     const int64_t page = cache.shape[2].extent();
     if (page < 16 || page > 256)
@@ -363,7 +366,7 @@ Type Rule::cache_write() const {
   if (fresh.shape[2].extent() > capacity.extent())
     fail(fresh.shape[2].text() + " = " + std::to_string(fresh.shape[2].extent()) +
          " tokens do not fit the cache's capacity " + capacity.text());
-  if (!is_integer(position.dtype) || position.rank() > 1 ||
+  if (!is_index(position.dtype) || position.rank() > 1 ||
       (position.rank() == 1 && position.shape[0] != fresh.shape[0]))
     fail("position must be a scalar or [B], not " + position.text());
   return cache;

@@ -14,8 +14,15 @@ std::string misfit(const Number& number, DType dtype) {
   if (is_float(dtype)) return "";
   if (!number.integer) return "a number with a point, an exponent or a true division beside " + type;
   int64_t value = number.integer->extent();
-  if (dtype == DType::kI32 && value != static_cast<int32_t>(value))
-    return std::to_string(value) + " does not fit i32";
+  const int64_t least = dtype == DType::kI32  ? INT32_MIN
+                        : dtype == DType::kI8 ? INT8_MIN
+                        : dtype == DType::kU8 ? 0
+                                              : INT64_MIN;
+  const int64_t most = dtype == DType::kI32  ? INT32_MAX
+                       : dtype == DType::kI8 ? INT8_MAX
+                       : dtype == DType::kU8 ? UINT8_MAX
+                                             : INT64_MAX;
+  if (value < least || value > most) return std::to_string(value) + " does not fit " + type;
   bool exact = number.value < 0x1p63 && static_cast<int64_t>(number.value) == value;
   if (!exact) return std::to_string(value) + " is no exact f64, which constants are kept in";
   return "";
@@ -41,8 +48,11 @@ std::string describe(const Operand& operand) {
   return operand.number.boolean ? "true or false" : "a number";
 }
 
-bool is_missing_dtype(llvm::StringRef name) {
-  return name == "f8e4m3" || name == "f8e5m2" || name == "i8" || name == "u8" || name == "i4";
+std::string dtype_hint(llvm::StringRef name) {
+  if (name == "i4") return "a weight of 4-bit integers is declared as quant = { scheme = \"int4\", group = 128 }";
+  const std::string near =
+      nearest(name, {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i64", "i32", "i8", "u8", "bool"});
+  return near.empty() ? "f32 f16 bf16 f8e4m3 f8e5m2 i64 i32 i8 u8 bool" : "did you mean \"" + near + "\"?";
 }
 
 void check_fits(const Number& number, DType dtype, const Location& location) {
@@ -166,12 +176,8 @@ std::string Call::string(llvm::StringRef name) {
 
 DType Call::dtype(llvm::StringRef name) {
   std::string text = string(name);
-  if (is_missing_dtype(text))
-    throw Error("data type " + text + " is not there yet", location_of(name), "", Status::kMachineCannot);
   if (auto found = parse_dtype(text)) return *found;
-  std::string near = nearest(text, {"f32", "f16", "bf16", "i64", "i32", "bool"});
-  fail_at(name, "unknown data type \"" + text + "\"",
-          near.empty() ? "f32 f16 bf16 i64 i32 bool" : "did you mean \"" + near + "\"?");
+  fail_at(name, "unknown data type \"" + text + "\"", dtype_hint(text));
 }
 
 std::vector<Number> Call::numbers(llvm::StringRef name) {

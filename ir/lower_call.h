@@ -102,7 +102,7 @@ Value* typed_constant(Builder& builder, const Number& number, DType dtype, const
 /// "a number", "a bool", "bf16[T, 768]": for messages.
 std::string describe(const Operand& operand);
 constexpr size_t kMaxRank = 16;
-/// Data types that the language has and this version lacks.
-bool is_missing_dtype(llvm::StringRef name);
+/// What to say beside "unknown data type": the nearest name, or all of them.
+std::string dtype_hint(llvm::StringRef name);
 
 }  // namespace tenon

@@ -89,9 +89,9 @@ uint8_t f64_to_f8(DType dtype, double value) {
   const auto& table = f8_table(dtype);
   uint8_t sign = std::signbit(value) ? 0x80 : 0;
   double rounded = std::fabs(round_to(dtype, value));
-  int low = 0, high = dtype == DType::kF8E4M3 ? 0x7f : 0x7c;  // NaN; infinity
-  if (std::isnan(value)) return sign | 0x7f;
-  while (low < high) {  // magnitudes rise with the bits; beyond the largest finite one lies `high`
+  int low = 0, high = dtype == DType::kF8E4M3 ? 0x7e : 0x7b;  // the largest value
+  if (std::isnan(value)) return 0x7f;
+  while (low < high) {  // magnitudes rise with the bits
     int middle = (low + high) / 2;
     if (table[middle] >= rounded)
       high = middle;

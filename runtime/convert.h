@@ -9,7 +9,7 @@ namespace tenon {
 
 /// `count` elements of a float type (or bool) as f32: exact. `data` need not be aligned.
 void to_f32(DType dtype, const std::byte* data, int64_t count, float* out);
-/// Rounded to nearest even, overflow to infinity (f8e4m3: to NaN, it has none); bool is x != 0.
+/// Rounded to nearest even, overflow to infinity (of 8-bit floats to the largest value); bool is x != 0.
 void from_f32(const float* values, int64_t count, DType dtype, std::byte* out);
 /// As from_f32 with one rounding.
 void from_f64(const double* values, int64_t count, DType dtype, std::byte* out);
