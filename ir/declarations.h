@@ -18,6 +18,12 @@ struct NameTemplate {
   std::vector<Expression> holes;
 };
 
+/// How a weight is kept: integers of `bits` (4 or 8) with a scale for each `group` of its last axis.
+struct Quantisation {
+  int bits = 4;
+  int64_t group = 128;
+};
+
 /// A row of [inputs], [weights] or [state], or of a block's.
 struct TensorDeclaration {
   std::string name;
@@ -26,6 +32,7 @@ struct TensorDeclaration {
   std::vector<Expression> shape;
   std::optional<NameTemplate> from;  ///< of a weight; without it the name itself
   std::optional<Attributes> rope;    ///< of a computed table: the attributes of its kRopeTable node
+  std::optional<Quantisation> quant; ///< of a weight that is kept as integers
   bool valid = true;                 ///< false: reported already; values of it are not looked at
 };
 

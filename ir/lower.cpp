@@ -28,6 +28,8 @@ class Lowering {
   friend class Body;
   Type type_of(const TensorDeclaration& declaration) const;
   Operand source(Op op, const TensorDeclaration& declaration, const std::string& name, std::string from);
+  Value* quantised(const TensorDeclaration& declaration, const std::string& name, const std::string& from,
+                   const Type& type);
   Operand weight(const TensorDeclaration& declaration, const std::string& block, int64_t repetition);
   std::string tensor_name(const NameTemplate& from, int64_t repetition) const;
   Values& sources(const BlockDeclaration& block, int64_t repetition);
@@ -128,10 +130,30 @@ Operand Lowering::source(Op op, const TensorDeclaration& declaration, const std:
     Type type = type_of(declaration);
     builder_.at(declaration.location);
     if (declaration.rope) return builder_.source(Op::kRopeTable, name, std::move(type), *declaration.rope);
+    if (declaration.quant) return quantised(declaration, name, from, type);
     Attributes attributes;
     if (op == Op::kWeight) attributes.set("from", std::move(from));
     return builder_.source(op, name, std::move(type), std::move(attributes));
   });
+}
+
+/// Two weights, `name` and `name.scale`, and the values that they stand for.
+Value* Lowering::quantised(const TensorDeclaration& declaration, const std::string& name,
+                           const std::string& from, const Type& type) {
+  const auto [bits, group] = *declaration.quant;
+  const Dim in = type.shape.back();
+  const auto fail = [&](const std::string& what) {
+    throw Error("'" + name + "' has " + std::to_string(in.extent()) + " elements along its last axis, " + what,
+                declaration.location);
+  };
+  if (in.extent() % group != 0) fail("which do not divide into groups of " + std::to_string(group));
+  if (bits == 4 && in.extent() % 2 != 0) fail("an odd number: a byte holds two");
+  Type values{bits == 4 ? DType::kU8 : DType::kI8, type.shape}, scales = type;
+  if (bits == 4) values.shape.back() = floor_div(in, Dim(2));
+  scales.shape.back() = floor_div(in, Dim(group));
+  Value* integers = builder_.source(Op::kWeight, name, std::move(values), {{"from", from}});
+  Value* scale = builder_.source(Op::kWeight, name + ".scale", std::move(scales), {{"from", from + ".scale"}});
+  return builder_.make(Op::kDequantise, {integers, scale}, {{"group", group}});
 }
 
 std::string Lowering::tensor_name(const NameTemplate& from, int64_t repetition) const {

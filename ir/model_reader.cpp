@@ -42,6 +42,7 @@ class Reader {
   void read_tensor(const TomlNode& entry, Role role, TensorDeclaration& into, bool in_block);
   bool read_shape(const TomlNode& value, std::vector<Expression>& into);
   bool read_from(const TomlNode& value, std::optional<NameTemplate>& into, bool in_block);
+  void read_quant(const TomlNode& value, TensorDeclaration& into);
   std::optional<DType> read_dtype(const TomlNode& value);
   bool check_shape(const Expression& expression, bool in_from, bool in_block);
 
@@ -133,15 +134,8 @@ void Reader::read_model(const TomlNode& table) {
 std::optional<DType> Reader::read_dtype(const TomlNode& value) {
   if (!expect(value, Kind::kString, "dtype")) return std::nullopt;
   std::string name = text(value);
-  if (is_missing_dtype(name)) {
-    errors_.add_missing_feature("data type " + name, document_.at(value));
-    return std::nullopt;
-  }
   auto found = parse_dtype(name);
-  if (!found) {
-    std::string hint = did_you_mean(name, {"f32", "f16", "bf16", "i64", "i32", "bool"});
-    error("unknown data type \"" + name + "\"", value, hint.empty() ? "f32 f16 bf16 i64 i32 bool" : hint);
-  }
+  if (!found) error("unknown data type \"" + name + "\"", value, dtype_hint(name));
   return found;
 }
 
@@ -227,8 +221,7 @@ void Reader::read_tensor(const TomlNode& entry, Role role, TensorDeclaration& in
   if (!type) into.valid = false;
   if (role == Role::kWeight) {
     if (const TomlNode* from = entry.find("from")) into.valid &= read_from(*from, into.from, in_block);
-    if (const TomlNode* quant = entry.find("quant"))
-      errors_.add_missing_feature("quant", document_.key_at(*quant));
+    if (const TomlNode* quant = entry.find("quant")) read_quant(*quant, into);
     if (rope) into.rope = read_rope_table(document_, *rope, errors_);
     if (rope && type && (type != DType::kF32 || into.shape.size() != 1))
       errors_.add("a rope table is f32 with one axis", into.location, "shape = [\"Dh//2\"], dtype = \"f32\"");
@@ -321,6 +314,31 @@ bool Reader::read_from(const TomlNode& value, std::optional<NameTemplate>& into,
     if (!check_shape(into->holes.back(), true, in_block)) return false;
     at = close + 1;
   }
+}
+
+void Reader::read_quant(const TomlNode& value, TensorDeclaration& into) {
+  if (!expect(value, Kind::kTable, "quant")) return;
+  check_keys(value, {"scheme", "group"}, "quant");
+  Quantisation quant;
+  const TomlNode *scheme = value.find("scheme"), *group = value.find("group");
+  if (!scheme || !group)
+    error("quant needs a scheme and a group", value, "quant = { scheme = \"int4\", group = 128 }");
+  if (scheme && expect(*scheme, Kind::kString, "scheme")) {
+    const std::string name = text(*scheme);
+    if (name != "int4" && name != "int8") error("unknown scheme \"" + name + "\"", *scheme, "int4 or int8");
+    quant.bits = name == "int8" ? 8 : 4;
+  }
+  if (group && expect(*group, Kind::kInteger, "group")) {
+    if (group->integer < 1) error("a group has at least 1 element", *group);
+    quant.group = group->integer;
+  }
+  if (into.dtype != DType::kF32 && into.dtype != DType::kF16 && into.dtype != DType::kBF16)
+    errors_.add("'" + into.name + "' is quantised, so it is f32, f16 or bf16, not " + name_of(into.dtype).str(),
+                into.location, "dtype is that of the scales and of what kernels compute with");
+  if (into.shape.size() < 2 && into.valid)
+    errors_.add("'" + into.name + "' is quantised, so it has two axes or more", into.location,
+                "shape = [\"out\", \"in\"]: groups run along the last");
+  into.quant = quant;
 }
 
 // --- [block.*], [graph]

@@ -4,6 +4,7 @@
 #include "ir/diagnostics.h"
 #include "runtime/draw.h"
 #include "runtime/npy.h"
+#include "runtime/quantise.h"
 #include "runtime/safetensors.h"
 
 namespace tenon {
@@ -37,13 +38,14 @@ struct Binder {
   bool strict;
   Binding result;
   std::vector<Diagnostic> problems;
-  std::vector<std::string> converted, drawn_inputs, drawn_weights;
+  std::vector<std::string> converted, quantised, drawn_inputs, drawn_weights;
 
   /// The file's tensor as the node declares it.
   void take(const Node& node, const FileTensor& tensor, TensorMap& into) {
     try {
       bool changed = false;
       into[name_in(node)] = to_declared(tensor, node.type(), &changed);
+      check_scales(node, into[name_in(node)]);
       if (changed)
         converted.push_back(tensor.name + " (" + name_of(tensor.type).str() + " to " +
                             name_of(node.type().dtype).str() + ")");
@@ -59,6 +61,8 @@ struct Binder {
   }
   void input(const Node& node);
   void weight(const Node& node);
+  void keep(const Node& dequantise, QuantisedTensors tensors);
+  bool quantised_weight(const Node& values);
   void state(const Node& node);
   void refuse_unknown(const FileTensors& tensors, Op op, const std::string& role);
   void note();
@@ -75,7 +79,40 @@ void Binder::input(const Node& node) {
   drawn_inputs.push_back(what);
 }
 
+void Binder::keep(const Node& dequantise, QuantisedTensors tensors) {
+  result.weights[name_in(*dequantise.operand(0)->node())] = std::move(tensors.values);
+  result.weights[name_in(*dequantise.operand(1)->node())] = std::move(tensors.scales);
+}
+
+/// Of floats, which a file holds under the name of the integers, or which are drawn. False where integers and
+/// scales are to be found as any other weight.
+bool Binder::quantised_weight(const Node& values) {
+  const Node* dequantise = dequantise_of(values);
+  if (!dequantise) return false;
+  if (dequantise->operand(0) != values.result()) return result.weights.count(name_in(values)) > 0;
+  const std::string from = values.attributes.string("from").str();
+  auto found = given.weights.find(from);
+  if (found == given.weights.end()) {
+    if (given.has_weights || strict) return false;
+    if (!dequantise->result()->unused()) {
+      keep(*dequantise, quantise(*dequantise, draw_dequantised(*dequantise, seed)));
+      drawn_weights.push_back(name_in(values));
+    }
+    return true;
+  }
+  if (!is_float(found->second.type) || given.weights.count(from + ".scale")) return false;
+  try {
+    keep(*dequantise, quantise(*dequantise, to_declared(found->second, dequantise->type(), nullptr)));
+    quantised.push_back(from);
+  } catch (const Error& error) {
+    problems.push_back({"weight '" + from + "': " + error.diagnostics()[0].message, {}, ""});
+    keep(*dequantise, {});
+  }
+  return true;
+}
+
 void Binder::weight(const Node& node) {
+  if (quantised_weight(node)) return;
   std::string from = node.attributes.string("from").str();
   auto found = given.weights.find(from);
   if (found != given.weights.end()) return take(node, found->second, result.weights);
@@ -115,6 +152,7 @@ void Binder::note() {
   if (!drawn_weights.empty())
     result.notes.push_back("weights drawn from seed " + std::to_string(seed) +
                            " (normal, 1/sqrt(fan-in)): " + std::to_string(drawn_weights.size()));
+  if (!quantised.empty()) result.notes.push_back("quantised when loaded: " + listed(quantised));
   if (!converted.empty()) result.notes.push_back("converted to the declared type: " + listed(converted));
 }
 
@@ -154,7 +192,7 @@ GivenTensors open_tensors(const GivenPaths& paths) {
 }
 
 Binding bind_tensors(const Graph& graph, const GivenTensors& given, uint64_t seed, bool strict) {
-  return Binder{graph, given, seed, strict, {}, {}, {}, {}, {}}.run();
+  return Binder{graph, given, seed, strict, {}, {}, {}, {}, {}, {}}.run();
 }
 
 }  // namespace tenon

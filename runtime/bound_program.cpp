@@ -6,6 +6,7 @@
 
 #include "codegen/lower.h"
 #include "runtime/emulator/device/emulator_device.h"
+#include "runtime/quantise.h"
 #include "runtime/safetensors.h"
 
 namespace tenon {
@@ -117,6 +118,17 @@ Tensor given_tensor(const GivenWeight& given, const Type& type) {
   return Tensor::view(type, static_cast<const std::byte*>(given.data), nullptr);
 }
 
+/// True for the floats of a weight that is to be quantised: a file that holds it as integers has its scales too.
+bool holds_floats(const FileTensor& tensor, const FileTensors& files) {
+  return is_float(tensor.type) && !files.count(tensor.name + ".scale");
+}
+
+void keep_quantised(const Node& dequantise, const FileTensor& floats, TensorMap& weights) {
+  QuantisedTensors tensors = quantise(dequantise, to_declared(floats, dequantise.type(), nullptr));
+  weights[dequantise.operand(0)->node()->attributes.string("name").str()] = std::move(tensors.values);
+  weights[dequantise.operand(1)->node()->attributes.string("name").str()] = std::move(tensors.scales);
+}
+
 }  // namespace
 
 Policy policy_of(llvm::StringRef name) {
@@ -132,7 +144,7 @@ TensorMap gather_weights(const Graph& graph, const ProgramOptions& options) {
   TensorMap weights;
   std::vector<Diagnostic> problems;
   for (const Node& node : graph.nodes()) {
-    if (node.op() != Op::kWeight) continue;
+    if (node.op() != Op::kWeight || weights.count(node.attributes.string("name").str())) continue;
     const std::string name = node.attributes.string("name").str(),
                       from = node.attributes.string("from").str();
     try {
@@ -140,10 +152,13 @@ TensorMap gather_weights(const Graph& graph, const ProgramOptions& options) {
       const auto stored = files.find(from.empty() ? name : from);
       if (given != options.given_weights.end())
         weights[name] = given_tensor(given->second, node.type());
-      else if (stored != files.end())
-        weights[name] = to_declared(stored->second, node.type(), nullptr);
-      else
+      else if (stored == files.end())
         throw Error("nothing gives it");
+      else if (const Node* dequantise = dequantise_of(node); dequantise && dequantise->operand(0) == node.result() && holds_floats(stored->second, files))
+        keep_quantised(*dequantise, stored->second, weights);
+      else
+        weights[name] = to_declared(stored->second, node.type(), nullptr);
+      check_scales(node, weights[name]);
     } catch (const Error& error) {
       problems.push_back(
           {"the weight '" + name + "': " + error.diagnostics().front().message, node.location, ""});

@@ -66,9 +66,9 @@ void follow(const Value* source, Visit visit) {
     }
 }
 
-int64_t fan_in(const Node& weight) {
+int64_t fan_in(const Value* weight) {
   int64_t found = 0;
-  follow(weight.result(), [&](const Node& user, const Value*) {
+  follow(weight, [&](const Node& user, const Value*) {
     if (user.op() == Op::kGroupedMatmul) {
       found = user.operand(1)->type().shape[2].extent();
       return false;
@@ -79,7 +79,7 @@ int64_t fan_in(const Node& weight) {
     found = a.shape[a.rank() - (second_last ? 2 : 1)].extent();
     return false;
   });
-  const Shape& shape = weight.type().shape;
+  const Shape& shape = weight->type().shape;
   if (found == 0 && !shape.empty()) found = shape.back().extent();
   return std::max<int64_t>(1, found);
 }
@@ -119,22 +119,11 @@ bool names_pages(const Node& input) {
   return found;
 }
 
-}  // namespace
+double weight_sigma(const Value* weight) { return 1 / std::sqrt(static_cast<double>(fan_in(weight))); }
 
-Distribution distribution_of(const Node& source) {
-  DType dtype = source.type().dtype;
-  Distribution distribution;
-  if (source.op() == Op::kWeight) distribution.sigma = 1 / std::sqrt(static_cast<double>(fan_in(source)));
-  if (is_integer(dtype)) distribution.below = id_bound(source);
-  distribution.distinct = is_integer(dtype) && names_pages(source);
-  return distribution;
-}
-
-Tensor draw(const Node& source, uint64_t seed) {
+Tensor draw_from(const Distribution& distribution, const Type& type, llvm::StringRef name, uint64_t seed) {
   constexpr int64_t kPiece = 4096;
-  const Type& type = source.type();
-  Distribution distribution = distribution_of(source);
-  uint64_t stream = mix(seed + llvm::xxHash64(source.attributes.string("name")));
+  uint64_t stream = mix(seed + llvm::xxHash64(name));
   Tensor result = Tensor::uninitialised(type);
   std::byte* out = result.mutable_data();
   int64_t size = size_of(type.dtype);
@@ -152,6 +141,28 @@ Tensor draw(const Node& source, uint64_t seed) {
     from_i64(integers, count, type.dtype, out + begin * size);
   });
   return result;
+}
+
+}  // namespace
+
+Distribution distribution_of(const Node& source) {
+  DType dtype = source.type().dtype;
+  Distribution distribution;
+  if (source.op() == Op::kWeight) distribution.sigma = weight_sigma(source.result());
+  if (is_integer(dtype)) distribution.below = id_bound(source);
+  distribution.distinct = is_integer(dtype) && names_pages(source);
+  return distribution;
+}
+
+Tensor draw(const Node& source, uint64_t seed) {
+  return draw_from(distribution_of(source), source.type(), source.attributes.string("name"), seed);
+}
+
+Tensor draw_dequantised(const Node& dequantise, uint64_t seed) {
+  Distribution distribution;
+  distribution.sigma = weight_sigma(dequantise.result());
+  return draw_from(distribution, dequantise.type(), dequantise.operand(0)->node()->attributes.string("name"),
+                   seed);
 }
 
 }  // namespace tenon

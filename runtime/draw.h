@@ -23,4 +23,8 @@ Distribution distribution_of(const Node& source);
 /// Draws a source node's value; `seed` and the node's name decide every element.
 Tensor draw(const Node& source, uint64_t seed);
 
+/// Draws the floats that a quantised weight is to stand for: those of a weight of its integers' name and the type
+/// of the kDequantise node.
+Tensor draw_dequantised(const Node& dequantise, uint64_t seed);
+
 }  // namespace tenon
