@@ -1,4 +1,5 @@
-// decompose.cpp: the definitions of the composite row ops, of rope and of integer products, in terms of simpler ops.
+// decompose.cpp: the definitions of the composite row ops, of rope, of quantised weights and of products without kernels of
+// their own, in terms of simpler ops.
 #include "codegen/decompose.h"
 
 #include <cmath>
@@ -126,27 +127,49 @@ llvm::SmallVector<Value*, 2> rope(Builder& b, const Node& node) {
   return {b.cast(turned, type)};
 }
 
-/// A product of integers: sums of [.., m, n, k], modulo 2^bits.
-llvm::SmallVector<Value*, 2> integer_product(Builder& b, const Node& node) {
-  const auto last_is_k = [&](Value* operand, bool transposed) {
-    const int64_t rank = operand->type().rank();
-    if (rank < 2 || !transposed) return operand;
-    llvm::SmallVector<int64_t, 6> perm;
-    for (int64_t i = 0; i < rank; ++i) perm.push_back(i);
-    std::swap(perm[rank - 1], perm[rank - 2]);
-    return b.transpose(operand, perm);
+/// The sum over k of a[.., m, 1, k] * b[.., 1, n, k], narrow floats in f32: for types that no product kernel has.
+llvm::SmallVector<Value*, 2> matmul(Builder& b, const Node& node) {
+  const DType type = node.type().dtype, wide = is_float(type) ? DType::kF32 : type;
+  const auto lines = [&](int which, llvm::StringRef transposed, bool k_last) {
+    Value* x = b.cast(node.operand(which), wide);
+    const int64_t rank = x->type().rank();
+    Shape shape = x->type().shape;
+    if (rank > 1 && node.attributes.flag(transposed.data()) == k_last) {
+      Axes perm;
+      for (int64_t i = 0; i < rank; ++i) perm.push_back(i);
+      std::swap(perm[rank - 1], perm[rank - 2]);
+      x = b.transpose(x, perm);
+      shape = x->type().shape;
+    }
+    if (rank == 1) shape.insert(shape.begin(), Dim(1));
+    shape.insert(shape.end() - (which == 0 ? 1 : 2), Dim(1));  // [.., m, 1, k] and [.., 1, n, k]
+    return b.reshape(x, shape);
   };
-  const auto spread = [&](Value* operand, size_t from_end) {  // an extent of 1 for the other operand's rows
-    Shape shape = operand->type().shape;
-    while (shape.size() < 2) shape.insert(shape.begin(), Dim(1));
-    shape.insert(shape.end() - from_end, Dim(1));
-    return b.reshape(operand, shape);
-  };
-  Value* rows = spread(last_is_k(node.operand(0), node.attributes.flag("transpose_a")), 1);
-  Value* columns = spread(last_is_k(node.operand(1), !node.attributes.flag("transpose_b")), 2);
-  Value* terms = b.make(Op::kMul, {rows, columns});
-  Value* sums = b.reduce(Op::kSum, terms, {terms->type().rank() - 1}, false);
-  return {b.reshape(sums, node.type().shape)};
+  Value* products = b.make(Op::kMul, {lines(0, "transpose_a", true), lines(1, "transpose_b", false)});
+  Value* sums = b.reduce(Op::kSum, products, {products->type().rank() - 1}, false);
+  return {b.reshape(b.cast(sums, type), node.type().shape)};
+}
+
+/// The elements of a group side by side, times its scale.
+llvm::SmallVector<Value*, 2> dequantise(Builder& b, const Node& node) {
+  Value *x = node.operand(0), *scales = node.operand(1);
+  const Shape shape = node.type().shape;
+  if (x->type().dtype == DType::kU8) {
+    const auto number = [&](int value) { return b.constant(value, DType::kI32); };
+    x = b.cast(x, DType::kI32);
+    Shape pairs = x->type().shape;
+    pairs.push_back(Dim(1));
+    Value* high = b.make(Op::kDiv, {x, number(16)});
+    Value* low = b.make(Op::kSub, {x, b.make(Op::kMul, {high, number(16)})});
+    x = b.make(Op::kConcat, {b.reshape(low, pairs), b.reshape(high, pairs)},
+               {{"axis", Dim(static_cast<int64_t>(shape.size()))}});
+    x = b.make(Op::kWhere, {b.make(Op::kGreater, {x, number(7)}), b.make(Op::kSub, {x, number(16)}), x});
+  }
+  Shape groups = scales->type().shape, one = groups;
+  groups.push_back(Dim(node.attributes.integer("group")));
+  one.push_back(Dim(1));
+  Value* floats = b.cast(b.reshape(x, groups), node.type().dtype);
+  return {b.reshape(b.make(Op::kMul, {floats, b.reshape(scales, one)}), shape)};
 }
 
 llvm::SmallVector<Value*, 2> expanded(Builder& b, const Node& node) {
@@ -157,7 +180,8 @@ llvm::SmallVector<Value*, 2> expanded(Builder& b, const Node& node) {
     case Op::kRmsnorm: return rmsnorm(b, node);
     case Op::kMoments: return moments(b, node);
     case Op::kRope: return rope(b, node);
-    case Op::kMatmul: return integer_product(b, node);
+    case Op::kDequantise: return dequantise(b, node);
+    case Op::kMatmul: return matmul(b, node);
     default: return {};
   }
 }

@@ -58,7 +58,8 @@ int Puller::make(const Value* value, const Index& index) {
   const Node& node = *value->node();
   if (is_uniform(value))
     return add({.kind = PullStep::kNumber, .value = value, .index = {}, .operands = {}, .conditions = {}});
-  const bool leaf = node.op() == Op::kParameter || (is_packed(value) && program.original.count(value));
+  const Value* original = program.original.lookup(value);
+  const bool leaf = node.op() == Op::kParameter || (original && is_packed(original));
   if (leaf) return load(value, index);
   if (node.op() == Op::kIota)
     return add(
@@ -207,6 +208,13 @@ PullProgram pull_elements(const Graph& region_body) {
 
 namespace {
 
+Shape without_ones(const Shape& shape) {
+  Shape result;
+  for (const Dim& extent : shape)
+    if (extent.extent() != 1) result.push_back(extent);
+  return result;
+}
+
 /// The widest operand of a reduction, and the axes that it is reduced over.
 const Node* widest_reduction(const Graph& body) {
   const Node* widest = nullptr;
@@ -262,7 +270,7 @@ PullProgram pull_rows(const Graph& region_body, uint64_t& reduced) {
         puller.store_output(static_cast<int>(i), all, shape);
       else if (out == kept_shape)
         puller.store_output(static_cast<int>(i), row, kept_shape);
-      else if (out == dropped_shape)
+      else if (without_ones(out) == without_ones(dropped_shape))
         puller.store_output(static_cast<int>(i), dropped, dropped_shape);
       else
         throw Refusal{"an output has neither the shape of the rows nor one value for each"};

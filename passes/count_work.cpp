@@ -13,23 +13,31 @@ bool reads_in_kernel(const Value* value, const Node* user) {
   return !is_packed(user->result());
 }
 
-// Of a gather's table only the rows that are asked for count.
-int64_t bytes_read(const Value* value) {
-  int64_t bytes = 0;
+// Elements that a kernel reads: of a gather's table only the rows that are asked for, and of quantised weights
+// those whose values are.
+int64_t elements_read(const Value* value) {
+  const int64_t all = value->type().elements();
+  int64_t elements = 0;
   for (const Node* user : value->users()) {
     if (!reads_in_kernel(value, user)) continue;
     if (user->op() == Op::kGroupedMatmul && user->operand(1) == value) {  // of the chosen ones alone
       const int64_t experts = value->type().shape[0].extent();
       const int64_t chosen = std::min(experts, user->operand(2)->type().elements());
-      bytes = std::max(bytes, experts ? value->type().bytes() / experts * chosen : 0);
+      elements = std::max(elements, experts ? all / experts * chosen : 0);
       continue;
     }
     bool rows = (user->op() == Op::kGather || user->op() == Op::kSlice) && user->operand(0) == value;
-    bytes = std::max(bytes,
-                     rows ? user->type().elements() * size_of(value->type().dtype) : value->type().bytes());
+    int64_t read = rows ? user->type().elements() : all;
+    if (user->op() == Op::kDequantise && all > 0) {
+      const int64_t values = user->type().elements() / all;  // of one element: two to a byte, a group to a scale
+      read = values > 0 ? (elements_read(user->result()) + values - 1) / values : all;
+    }
+    elements = std::max(elements, read);
   }
-  return std::min(bytes, value->type().bytes());
+  return std::min(elements, all);
 }
+
+int64_t bytes_read(const Value* value) { return elements_read(value) * size_of(value->type().dtype); }
 
 int64_t contraction_flops(const Node& node) {
   const Type& a = node.operand(0)->type();
@@ -67,6 +75,7 @@ int64_t flops_of(const Node& node) {
     case OpKind::kReduction:
     case OpKind::kNormalisation: return info(node.op()).flops * node.operand(0)->type().elements();
     default:
+      if (node.op() == Op::kDequantise) return info(node.op()).flops * elements_read(node.result());
       if (node.op() == Op::kAttention) return attention_flops(node);
       if (node.op() == Op::kGroupedMatmul)
         return 2 * node.type().elements() * node.operand(1)->type().shape[2].extent();

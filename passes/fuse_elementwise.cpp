@@ -11,21 +11,27 @@ constexpr size_t kMaxParts =
     6;  // groups up to this size are also offered in parts, longer ones whole and from each end
 
 bool takes(const Proposals& proposals, const Node& node) {
-  return (is_elementwise(node.op()) || is_index_map(node) || node.op() == Op::kRope) &&
+  return (is_elementwise(node.op()) || is_index_map(node) || node.op() == Op::kRope ||
+          node.op() == Op::kDequantise) &&
          proposals.needs_cover(node);
 }
 
 // What is computed where it is read has no bytes that could be seen under another shape.
 bool in_memory(const Value& value) {
-  return value.node()->op() != Op::kConstant && value.node()->op() != Op::kIota;
+  const Op op = value.node()->op();
+  return op != Op::kConstant && op != Op::kIota && op != Op::kDequantise;
+}
+
+/// Types that product kernels multiply; a product of others is sums of rows.
+bool has_product_kernels(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
 }
 
 Pattern single_pattern(const Node& node) {
   switch (node.kind()) {
     case OpKind::kReduction:
     case OpKind::kNormalisation: return Pattern::kRow;
-    case OpKind::kContraction:  // integers are summed like rows
-      return is_integer(node.type().dtype) ? Pattern::kRow : Pattern::kProduct;
+    case OpKind::kContraction: return has_product_kernels(node.type().dtype) ? Pattern::kProduct : Pattern::kRow;
     case OpKind::kComposite:
       return node.op() == Op::kAttention       ? Pattern::kAttention
              : node.op() == Op::kGroupedMatmul ? Pattern::kExperts

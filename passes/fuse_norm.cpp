@@ -36,6 +36,8 @@ struct Folding {
       if (user->op() != Op::kMatmul || user->operand(0) != norm->result())
         return "the norm's result is also read by " + name_of(user->op()).str();
       Value* weight = user->operand(1);
+      if (weight->node()->op() == Op::kDequantise)
+        return "the product's weight is quantised: its integers cannot take the norm's factors";
       if (!is_weight_parameter(weight) && !is_packed(weight))
         return "the product's right operand is no weight";
       if (weight->type().rank() != 2) return "the product's weight is not two-dimensional";

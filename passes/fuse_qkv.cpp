@@ -15,19 +15,39 @@ std::string words(llvm::ArrayRef<Node*> products, llvm::ArrayRef<Node*> tail) {
   return text;
 }
 
-std::string join(Graph& body) {
-  join_products(body);
-  return "";
+std::string join_and_fold(Graph& body) {
+  std::string obstacle = join_products(body);
+  return obstacle.empty() ? fold_norm(body) : obstacle;
 }
 
-std::string join_and_fold(Graph& body) {
-  join_products(body);
-  return fold_norm(body);
+/// Weights one after another along `axis`. Of quantised ones the integers are, and their scales; null where they
+/// are not quantised alike.
+Value* concat_weights(Builder& builder, llvm::ArrayRef<Value*> weights, int64_t axis) {
+  const Node& first = *weights[0]->node();
+  const bool quantised = first.op() == Op::kDequantise;
+  llvm::SmallVector<Value*, 4> parts[2];
+  for (Value* weight : weights) {
+    const Node& node = *weight->node();
+    if (node.op() != first.op() && (quantised || node.op() == Op::kDequantise)) return nullptr;
+    if (quantised && (node.attributes != first.attributes ||
+                      node.operand(0)->type().dtype != first.operand(0)->type().dtype))
+      return nullptr;
+    parts[0].push_back(quantised ? weight->node()->operand(0) : weight);
+    if (quantised) parts[1].push_back(weight->node()->operand(1));
+  }
+  const auto concat = [&](llvm::ArrayRef<Value*> all, llvm::StringRef name) {
+    Value* joined = builder.make(Op::kConcat, all, {{"axis", Dim(axis)}});
+    joined->set_name(name);
+    return joined;
+  };
+  Value* joined = concat(parts[0], "w");
+  if (!quantised) return joined;
+  return builder.make(Op::kDequantise, {joined, concat(parts[1], "w.scale")}, first.attributes);
 }
 
 }  // namespace
 
-void join_products(Graph& body) {
+std::string join_products(Graph& body) {
   llvm::SmallVector<Node*, 4> products;
   for (Node& node : body.nodes())
     if (node.op() == Op::kMatmul) products.push_back(&node);
@@ -40,8 +60,8 @@ void join_products(Graph& body) {
        llvm::make_early_inc_range(llvm::make_range(products[0]->getIterator(), body.nodes().end())))
     if (node.result_count() == 1 && is_packed(node.result())) body.move_before(&node, products[0]);
   bool rows = products[0]->attributes.flag("transpose_b");
-  Value* weight = builder.make(Op::kConcat, weights, {{"axis", Dim(rows ? 0 : 1)}});
-  weight->set_name("w");
+  Value* weight = concat_weights(builder, weights, rows ? 0 : 1);
+  if (!weight) return "the products' weights are not quantised alike";
   Value* product = builder.make(Op::kMatmul, {products[0]->operand(0), weight}, products[0]->attributes);
   Dim start = 0;
   for (Node* old : products) {
@@ -51,6 +71,9 @@ void join_products(Graph& body) {
     start = start + columns;
   }
   for (Node* old : products) body.erase(old);
+  for (Value* old : weights)
+    if (old->node()->op() == Op::kDequantise && old->unused()) body.erase(old->node());
+  return "";
 }
 
 void fuse_qkv(Proposals& proposals) {
@@ -63,7 +86,7 @@ void fuse_qkv(Proposals& proposals) {
     llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
     nodes.append(tail.begin(), tail.end());
     std::string note = words(products, tail);
-    proposals.offer(Pattern::kProduct, nodes, kProposer, note, join);
+    proposals.offer(Pattern::kProduct, nodes, kProposer, note, join_products);
     if (node.op() != Op::kLayernorm && node.op() != Op::kRmsnorm) continue;
     nodes.push_back(&node);
     std::string folded = name_of(node.op()).str() + " folded into " + note;

@@ -130,7 +130,8 @@ Proposals propose_fusions(Graph& graph);
 /// rewrites, or the reason why it cannot and rewrites nothing.
 std::string fold_norm(Graph& body);
 
-/// Replaces the products of one left operand by one product of concatenated weights and slices of it.
-void join_products(Graph& body);
+/// Replaces the products of one left operand by one product of concatenated weights and slices of it. Returns "" or
+/// the reason why it cannot.
+std::string join_products(Graph& body);
 
 }  // namespace tenon

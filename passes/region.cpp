@@ -113,6 +113,21 @@ int rank_of_op(const Node& node) {
   }
 }
 
+/// True where every reader of quantised weights has kernels that read the integers themselves: as the right
+/// operand of a product, and element by element.
+bool is_read_quantised(const Node& dequantise) {
+  const Value* value = dequantise.result();
+  return !value->is_result() && llvm::all_of(value->users(), [&](const Node* user) {
+    switch (user->kind()) {
+      case OpKind::kContraction:
+        return user->operand(0) != value && value->type().rank() == 2 && user->operand(0)->type().rank() > 1;
+      case OpKind::kElementwise: return true;
+      case OpKind::kMovement: return user->op() != Op::kScatter;
+      default: return false;
+    }
+  });
+}
+
 }  // namespace
 
 llvm::StringRef name_of(Pattern pattern) {
@@ -124,6 +139,10 @@ llvm::StringRef name_of(Pattern pattern) {
 WeightExpressions::WeightExpressions(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     if (node.kind() == OpKind::kSource) continue;
+    if (node.op() == Op::kDequantise) {
+      if (is_read_quantised(node)) dequantised_.insert(node.result());
+      continue;
+    }
     bool weight = false, other = false;
     for (const Value* operand : node.operands()) {
       bool from_weights = is_weight_source(*operand->node()) || values_.contains(operand);
@@ -143,7 +162,7 @@ bool is_weight_parameter(const Value* value) {
 bool is_packed(const Value* value) {
   const Node& node = *value->node();
   if (node.op() == Op::kConstant) return node.attributes.find("values") != nullptr;
-  if (node.kind() == OpKind::kSource) return false;
+  if (node.kind() == OpKind::kSource || node.op() == Op::kDequantise) return false;
   bool weights = false;
   for (const Value* operand : node.operands()) {
     const Node& from = *operand->node();

@@ -69,18 +69,20 @@ struct Region {
 };
 
 /// True when the body value depends on weight parameters and constants alone (and is not such a parameter
-/// itself).
+/// itself). Quantised weights are not: kernels read the integers, so neither the floats that they stand for nor
+/// what would be made of those is kept.
 bool is_packed(const Value* value);
 /// The values of a whole graph that are computed from weights and constants alone and that the graph does not
 /// hold as results: regions copy the expression into their bodies, where it is packed, and no region covers
-/// it.
+/// it. So are quantised weights, which regions copy as they are and dequantise in their kernels, unless something
+/// reads them that needs the floats in memory.
 class WeightExpressions {
  public:
   explicit WeightExpressions(const Graph& graph);
-  bool contains(const Value* value) const { return values_.contains(value); }
+  bool contains(const Value* value) const { return values_.contains(value) || dequantised_.contains(value); }
 
  private:
-  llvm::DenseSet<const Value*> values_;
+  llvm::DenseSet<const Value*> values_, dequantised_;
 };
 /// The node that stands for a region: its attention, else product, else row op, else its last node.
 Node* principal(llvm::ArrayRef<Node*> nodes);
