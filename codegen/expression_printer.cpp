@@ -44,13 +44,12 @@ const char* operator_of(const Node& node) {
 
 std::string cast_expression(const Node& node, const std::string& x) {
   const DType from = node.operand(0)->type().dtype, to = node.type().dtype;
-  if (is_float(from) && (to == DType::kBF16 || to == DType::kF16))
+  const bool narrow = is_float(to) && to != DType::kF32;
+  if (is_float(from) && narrow)
     return from == to ? x : ("round_to<" + storage_type(to) + ">(" + x + ")").str();
   if (compute_type(from) == compute_type(to)) return x;
   const std::string widened = ("cast<" + compute_type(to) + ">(" + x + ")").str();
-  return to == DType::kBF16 || to == DType::kF16
-             ? ("round_to<" + storage_type(to) + ">(" + widened + ")").str()
-             : widened;
+  return narrow ? ("round_to<" + storage_type(to) + ">(" + widened + ")").str() : widened;
 }
 
 }  // namespace

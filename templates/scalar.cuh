@@ -1,4 +1,4 @@
-// Scalars and small vectors of device code: the storage types bf16 and f16, the fixed-width integers, Vec<T,
+// Scalars and small vectors of device code: the storage types bf16, f16, f8e4m3 and f8e5m2, the fixed-width integers, Vec<T,
 // N>, and `cast` with the language's conversion rules. Arithmetic on the 16-bit types happens in float; they
 // only rest in memory. Needs no toolkit header.
 #pragma once
@@ -22,6 +22,12 @@ struct bf16 {
 struct f16 {
   u16 bits;
 };
+struct f8e4m3 {
+  u8 bits;
+};
+struct f8e5m2 {
+  u8 bits;
+};
 
 template <class A, class B>
 struct SameTypes {
@@ -38,13 +44,17 @@ concept Integer =
     kSame<T, i8> || kSame<T, u8> || kSame<T, i32> || kSame<T, u32> || kSame<T, i64> || kSame<T, u64>;
 template <class T>
 concept Storage16 = kSame<T, bf16> || kSame<T, f16>;
+template <class T>
+concept Storage8 = kSame<T, f8e4m3> || kSame<T, f8e5m2>;
+template <class T>
+concept NarrowFloat = Storage16<T> || Storage8<T>;
 
 // What a stored T is computed in.
 template <class T>
 struct ComputeOf {
   using Type = T;
 };
-template <Storage16 T>
+template <NarrowFloat T>
 struct ComputeOf<T> {
   using Type = float;
 };
@@ -151,8 +161,28 @@ TENON_DEVICE T saturating_truncate(float x) {
   return T(x);
 }
 
+// The bits of an f8e4m3 moved to those of a float are the value times 2^-120, subnormals too.
+TENON_DEVICE float float_from_e4m3(u8 bits) {
+  const u32 sign = u32(bits & 0x80) << 24, magnitude = bits & 0x7f;
+  const float value = magnitude == 0x7f ? kNaN : __builtin_bit_cast(float, magnitude << 20) * 0x1p120f;
+  return __builtin_bit_cast(float, sign | __builtin_bit_cast(u32, value));
+}
+
+// Two values of To, to nearest even; `low` in the lower half of the word.
+template <NarrowFloat To>
+TENON_DEVICE u32 pair_from_floats(float low, float high) {
+  if constexpr (kSame<To, bf16>)
+    return ptx::bf16x2_from_floats(low, high);
+  else if constexpr (kSame<To, f16>)
+    return ptx::f16x2_from_floats(low, high);
+  else if constexpr (kSame<To, f8e4m3>)
+    return ptx::e4m3x2_from_floats(low, high);
+  else
+    return ptx::e5m2x2_from_floats(low, high);
+}
+
 // The language's cast: to bool is x != 0 (NaN is true), float to integer saturates, integers wrap, float to
-// 16 bits rounds to nearest even.
+// 16 bits rounds to nearest even, to 8 bits too, and saturates.
 template <class To, class From>
 requires(!AnyVec<From>) TENON_DEVICE To cast(From x) {
   if constexpr (kSame<To, From>)
@@ -161,12 +191,18 @@ requires(!AnyVec<From>) TENON_DEVICE To cast(From x) {
     return cast<To>(__builtin_bit_cast(float, u32(x.bits) << 16));
   else if constexpr (kSame<From, f16>)
     return cast<To>(ptx::float_from_f16(x.bits));
+  else if constexpr (kSame<From, f8e4m3>)
+    return cast<To>(float_from_e4m3(x.bits));
+  else if constexpr (kSame<From, f8e5m2>)  // the upper half of an f16
+    return cast<To>(ptx::float_from_f16(u16(x.bits << 8)));
   else if constexpr (kSame<To, bool>)
     return x != From(0);
   else if constexpr (kSame<To, bf16>)
     return bf16{ptx::bf16_from_float(cast<float>(x))};
   else if constexpr (kSame<To, f16>)
     return f16{ptx::f16_from_float(cast<float>(x))};
+  else if constexpr (Storage8<To>)
+    return To{u8(pair_from_floats<To>(cast<float>(x), 0.0f))};
   else if constexpr (kSame<From, float> && Integer<To>)
     return saturating_truncate<To>(x);
   else
@@ -175,15 +211,14 @@ requires(!AnyVec<From>) TENON_DEVICE To cast(From x) {
 
 template <class To, class From, int N>
 TENON_DEVICE Vec<To, N> cast(const Vec<From, N>& v) {
-  if constexpr (Storage16<To> && N % 2 == 0 && !kSame<To, From>) {  // two at a time: one instruction a pair
+  if constexpr (NarrowFloat<To> && N % 2 == 0 && !kSame<To, From>) {  // two at a time: one instruction a pair
+    using Bits = decltype(To::bits);
     Vec<To, N> r;
 #pragma unroll
     for (int i = 0; i < N; i += 2) {
-      const float low = cast<float>(v[i]), high = cast<float>(v[i + 1]);
-      const u32 pair =
-          kSame<To, bf16> ? ptx::bf16x2_from_floats(low, high) : ptx::f16x2_from_floats(low, high);
-      r[i] = To{u16(pair)};
-      r[i + 1] = To{u16(pair >> 16)};
+      const u32 pair = pair_from_floats<To>(cast<float>(v[i]), cast<float>(v[i + 1]));
+      r[i] = To{Bits(pair)};
+      r[i + 1] = To{Bits(pair >> (8 * sizeof(Bits)))};
     }
     return r;
   } else {
@@ -191,7 +226,7 @@ TENON_DEVICE Vec<To, N> cast(const Vec<From, N>& v) {
   }
 }
 
-// A stored value as the type that it is computed in: bf16 and f16 become float, all else stays.
+// A stored value as the type that it is computed in: narrow floats become float, all else stays.
 template <class T>
 TENON_DEVICE Compute<T> widen(T x) {
   return cast<Compute<T>>(x);
@@ -202,7 +237,7 @@ TENON_DEVICE Vec<Compute<T>, N> widen(const Vec<T, N>& v) {
 }
 
 // The value that would be read back had x been stored as T: the rounding point of an explicit cast.
-template <Storage16 T, class X>
+template <NarrowFloat T, class X>
 TENON_DEVICE X round_to(const X& x) {
   return cast<float>(cast<T>(x));
 }

@@ -37,6 +37,28 @@ inline unsigned bf16x2_from_floats(float low, float high) {
 inline unsigned f16x2_from_floats(float low, float high) {
   return f16_from_float(low) | unsigned(f16_from_float(high)) << 16;
 }
+// The nearest of the 8-bit floats, found by trying all of them; ties go to the even one.
+inline unsigned f8_from_float(float x, int mantissa) {
+  if (x != x) return 0x7f;
+  const int bias = (1 << (6 - mantissa)) - 1;
+  unsigned best = 0;
+  double distance = 1e300;
+  for (unsigned bits = 0; bits < (mantissa == 3 ? 0x7fu : 0x7cu); ++bits) {
+    const int exponent = int(bits >> mantissa), fraction = int(bits & ((1u << mantissa) - 1));
+    const double value = exponent == 0 ? __builtin_ldexp(fraction, 1 - bias - mantissa)
+                                       : __builtin_ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
+    double d = __builtin_fabs(__builtin_fabs(double(x)) - value);
+    if (__builtin_isinf(x)) d = -value;
+    if (d < distance || (d == distance && bits % 2 == 0)) best = bits, distance = d;
+  }
+  return best | (__builtin_signbit(x) ? 0x80u : 0u);
+}
+inline unsigned short e4m3x2_from_floats(float low, float high) {
+  return static_cast<unsigned short>(f8_from_float(low, 3) | f8_from_float(high, 3) << 8);
+}
+inline unsigned short e5m2x2_from_floats(float low, float high) {
+  return static_cast<unsigned short>(f8_from_float(low, 2) | f8_from_float(high, 2) << 8);
+}
 inline unsigned tf32_from_float(float x) {
   const unsigned bits = __builtin_bit_cast(unsigned, x);
   return x != x ? 0x7fffffff : (bits + 0x1000) & 0xffffe000;
