@@ -68,11 +68,19 @@ View as_evaluated(const Node& node, Operands operands) {
   return View::of(from_host(evaluate_node(node, pointers, Rounding::kDeclared)[0]));
 }
 
+/// Whether operand `i` may be quantised weights as they are: the right operand of a product, a table of rows.
+bool reads_quantised(const Node& node, size_t i) {
+  if (node.operand(static_cast<int>(i))->type().rank() != 2) return false;
+  return (node.op() == Op::kMatmul && i == 1) ||
+         (node.op() == Op::kGather && i == 0 && node.attributes.integer("axis") == 0);
+}
+
 View composite(const Node& node, Operands operands) {
   switch (node.op()) {
     case Op::kRope: return rope(node, operands);
     case Op::kAttention: return attention(node, operands);
     case Op::kGroupedMatmul: return grouped_matmul(node, operands);
+    case Op::kDequantise: return quantised(node, operands);
     default: return as_evaluated(node, operands);
   }
 }
@@ -106,7 +114,10 @@ void Walker::step(const Node& node) {
   for (int i = 0; i < node.result_count(); ++i) wanted |= !node.result(i)->unused();
   if (!wanted && node.kind() == OpKind::kSource) return;  // a declared weight that nothing reads
   llvm::SmallVector<View, 4> operands;
-  for (const Value* operand : node.operands()) operands.push_back(values_.find(operand)->second);
+  for (const Value* operand : node.operands()) {
+    const View& view = values_.find(operand)->second;
+    operands.push_back(view.group > 0 && !reads_quantised(node, operands.size()) ? widened(view) : view);
+  }
   for (const Value* operand : node.operands())
     if (--uses_left_[operand] == 0) values_.erase(operand);
   std::vector<View> results = results_of(node, operands);
@@ -114,7 +125,7 @@ void Walker::step(const Node& node) {
     const Value* value = node.result(i);
     if (value->unused()) continue;
     uses_left_[value] = static_cast<int64_t>(value->users().size()) + value->is_result();
-    values_[value] = std::move(results[i]);
+    values_[value] = results[i].group > 0 && value->is_result() ? widened(results[i]) : std::move(results[i]);
   }
 }
 

@@ -77,8 +77,11 @@ struct Product {
   void stream();
   View run();
 
+  Panel widened_weights(int64_t column, int64_t columns, std::vector<float>& scratch) const;
+
   const Node& node;
   Extents batch;
+  const View& weights;  // the right operand
   Matrices a, b;
   Tensor result;
   std::byte* out;
@@ -95,6 +98,7 @@ Extents batch_of(const Node& node) {
 Product::Product(const Node& matmul, Operands operands)
     : node(matmul),
       batch(batch_of(node)),
+      weights(operands[1]),
       a(operands[0], node.attributes.flag("transpose_a"), false, batch),
       b(operands[1], node.attributes.flag("transpose_b"), true, batch),
       result(Tensor::uninitialised(node.type())),
@@ -125,13 +129,25 @@ void Product::choose_blocks() {
   blocks_m = (m + block_m - 1) / block_m;
 }
 
+/// A block of columns of quantised weights in f32.
+Panel Product::widened_weights(int64_t column, int64_t columns, std::vector<float>& scratch) const {
+  scratch.resize(std::max<int64_t>(scratch.size(), k * columns));
+  const bool by_columns = node.attributes.flag("transpose_b");
+  if (by_columns)
+    for (int64_t i = 0; i < columns; ++i) dequantise_line(weights, column + i, 0, k, scratch.data() + i * k);
+  else
+    for (int64_t i = 0; i < k; ++i) dequantise_line(weights, i, column, columns, scratch.data() + i * columns);
+  return by_columns ? Panel{scratch.data(), 1, k} : Panel{scratch.data(), columns, 1};
+}
+
 void Product::block(int64_t index) const {
   thread_local std::vector<float> a_scratch, b_scratch, c_scratch;
   int64_t column = index % blocks_n * block_n, row = index / blocks_n % blocks_m * block_m;
   int64_t matrix = index / blocks_n / blocks_m;
   int64_t rows = std::min(block_m, m - row), columns = std::min(block_n, n - column);
   Panel left = panel_of(a, a.start(matrix), row, rows, 0, k, a_scratch);
-  Panel right = panel_of(b, b.start(matrix), 0, k, column, columns, b_scratch);
+  Panel right = weights.group > 0 ? widened_weights(column, columns, b_scratch)
+                                  : panel_of(b, b.start(matrix), 0, k, column, columns, b_scratch);
   int64_t size = size_of(result.dtype());
   std::byte* corner = out + ((matrix * m + row) * n + column) * size;
   if (result.dtype() == DType::kF32) {

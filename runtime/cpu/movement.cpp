@@ -76,6 +76,7 @@ View gathered(const Node& node, Operands operands) {
   View x = operands[0].made_dense();
   Slices from(x, normalise_axis(node.attributes.integer("axis"), x.rank(), node.location));
   std::vector<int64_t> indices = checked_indices(node, operands[1], from.extent);
+  if (x.group > 0) return gathered_lines(node, x, indices);
   Tensor result = Tensor::uninitialised(node.type());
   std::byte* out = result.mutable_data();
   auto count = static_cast<int64_t>(indices.size());

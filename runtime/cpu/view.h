@@ -13,6 +13,10 @@ struct View {
   Tensor storage;
   Extents extents, strides;
   int64_t offset = 0;
+  /// Of quantised weights, where `group` is not 0: `storage` holds the integers, `group` elements of the last axis
+  /// share one of `scales`; dense. Products and gathers read it, all else what `widened` makes of it.
+  Tensor scales = {};
+  int64_t group = 0;
 
   static View of(Tensor tensor);  ///< the whole tensor, dense
   DType dtype() const { return storage.dtype(); }

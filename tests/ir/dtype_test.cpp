@@ -28,3 +28,21 @@ TEST_CASE("between two bf16 the nearer wins, at the middle the even one") {
   CHECK(round_to(DType::kBF16, 3.4e38) == INFINITY);
   CHECK(round_to(DType::kBF16, -1e300) == -INFINITY);
 }
+
+TEST_CASE("8-bit floats round to nearest even and saturate, from infinity too") {
+  for (double sign : {1.0, -1.0}) {
+    CHECK(round_to(DType::kF8E4M3, sign * 447) == sign * 448);
+    CHECK(round_to(DType::kF8E4M3, sign * 464) == sign * 448);  // where 480 would be as near, were there one
+    CHECK(round_to(DType::kF8E4M3, sign * INFINITY) == sign * 448);
+    CHECK(round_to(DType::kF8E4M3, sign * 1.0625) == sign * 1);
+    CHECK(round_to(DType::kF8E4M3, sign * 1.1875) == sign * 1.25);
+    CHECK(round_to(DType::kF8E4M3, sign * 0x1p-9) == sign * 0x1p-9);
+    CHECK(round_to(DType::kF8E4M3, sign * 0x1p-10) == 0);
+    CHECK(round_to(DType::kF8E5M2, sign * 1e9) == sign * 57344);
+    CHECK(round_to(DType::kF8E5M2, sign * INFINITY) == sign * 57344);
+    CHECK(round_to(DType::kF8E5M2, sign * 1.125) == sign * 1);
+    CHECK(round_to(DType::kF8E5M2, sign * 0x1.8p-16) == sign * 0x1p-15);
+  }
+  CHECK(std::isnan(round_to(DType::kF8E4M3, NAN)));
+  CHECK(std::isnan(round_to(DType::kF8E5M2, NAN)));
+}

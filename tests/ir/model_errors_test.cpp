@@ -114,7 +114,10 @@ const Mistake kMistakes[] = {
     {R"(y = none)", 5, R"(none is no value)", R"(it stands for an argument that is not given)"},
     {R"(y = repeat(T, 2, x))", 12, R"(repeat: 'T' is no block)", R"()"},
     {R"(y = experts(x, x, n, x, x, x))", 22, R"(experts: gate must be [E, F, D] with the D of x f32[T, 8], not f32[T, 8])", R"()"},
-    {R"(y = cast(x, dtype="f8e4m3"))", 19, R"(data type f8e4m3 is not there yet)", R"()"},
+    {R"(y = cast(x, dtype="i4"))", 19, R"(cast: unknown data type "i4")", R"(a weight of 4-bit integers is declared as quant = { scheme = "int4", group = 128 })"},
+    {R"(y = cast(x, dtype="f8e4m4"))", 19, R"(cast: unknown data type "f8e4m4")", R"(did you mean "f8e4m3"?)"},
+    {R"(y = cast(n, dtype="u8") + 256)", 5, R"(256 does not fit u8)", R"(write an integer, or cast the tensor)"},
+    {R"(y = gather(x, cast(n, dtype="i8"), axis=0))", 5, R"(gather: the index must be i32 or i64, not i8[T])", R"()"},
     {R"(y = 3)", 9, R"(output 'y' is a number, not a tensor)", R"()"},
 };
 // clang-format on
@@ -157,15 +160,39 @@ TEST_CASE("each mistake in an equation gives one message, at its place, with wha
   }
 }
 
-TEST_CASE("what the language has and this version lacks exits with 3, unless something is wrong as well") {
-  CHECK(error_of([] { computed("y = cast(x, dtype=\"u8\")"); }).status() == Status::kMachineCannot);
-  CHECK(error_of([] { computed("y = cast(z, dtype=\"u8\")"); }).status() == Status::kBadInput);
-  Error quant = parse_error(
-      std::string(kHead) +
-      "[inputs]\nx = { shape = [2] }\n[weights]\nw = { shape = [2], dtype = \"i4\", quant = { scheme = "
-      "\"int4\" } }\n[graph]\nbody = ['y = relu(x)']\noutputs = ['y']\n");
-  CHECK(quant.status() == Status::kMachineCannot);
-  CHECK(quant.diagnostics().size() == 2);
+TEST_CASE("quantised weights that cannot be are told apart, all of them together") {
+  Error error = parse_error(std::string(kHead) + R"([inputs]
+x = { shape = [2, 12] }
+[weights]
+a = { shape = [3, 12], quant = { scheme = "int3", group = 4 } }
+b = { shape = [3, 12], quant = { scheme = "int4" } }
+c = { shape = [12], quant = { scheme = "int4", group = 4 } }
+d = { shape = [3, 12], dtype = "i32", quant = { scheme = "int8", group = 0, size = 1 } }
+[graph]
+body = ['y = linear(x, a)']
+outputs = ['y']
+)");
+  CHECK(error.status() == Status::kBadInput);
+  std::vector<std::string> messages;
+  for (const Diagnostic& diagnostic : error.diagnostics()) messages.push_back(diagnostic.message);
+  CHECK(messages == std::vector<std::string>{"unknown scheme \"int3\"", "quant needs a scheme and a group",
+                                             "'c' is quantised, so it has two axes or more",
+                                             "unknown key 'size' in quant", "a group has at least 1 element",
+                                             "'d' is quantised, so it is f32, f16 or bf16, not i32"});
+  Error uneven = parse_error(std::string(kHead) + R"([inputs]
+x = { shape = [2, 12] }
+[weights]
+a = { shape = [3, 12], quant = { scheme = "int4", group = 8 } }
+b = { shape = [3, 9], quant = { scheme = "int4", group = 3 } }
+[graph]
+body = ['y = linear(x, a)', 'z = linear(slice(x, axis=1, start=0, stop=9), b)']
+outputs = ['y', 'z']
+)");
+  REQUIRE(uneven.diagnostics().size() == 2);
+  CHECK(uneven.diagnostics()[0].message ==
+        "'a' has 12 elements along its last axis, which do not divide into groups of 8");
+  CHECK(uneven.diagnostics()[1].message ==
+        "'b' has 9 elements along its last axis, an odd number: a byte holds two");
 }
 
 TEST_CASE("all errors of a file come together, in its order, each with its line and caret") {
@@ -206,7 +233,7 @@ outputs = ["c", "q"]
 m.toml:5:9: error: unknown data type "f23"
   5 | dtype = "f23"
     |         ^~~~~
-  hint: f32 f16 bf16 i64 i32 bool
+  hint: f32 f16 bf16 f8e4m3 f8e5m2 i64 i32 i8 u8 bool
 m.toml:7:5: error: this range is empty
   7 | T = "4..2"
     |     ^~~~~~

@@ -270,6 +270,41 @@ r3 = { shape = ["D//2"], rope = { longrope = { factors = [1, 1.5, 2, 3] } } }
   CHECK(model.dims()[1].fixed());
 }
 
+TEST_CASE("a quantised weight is two weights and what they stand for, in each repetition") {
+  Model model = parse(R"(tenon = 1
+[model]
+dtype = "bf16"
+[inputs]
+x = { shape = [3, 8] }
+[weights]
+e = { shape = [5, 8], quant = { scheme = "int8", group = 2 } }
+[block.layer]
+args = ["x"]
+returns = ["x"]
+body = ['x = linear(x, w)']
+[block.layer.weights]
+w = { shape = [8, 8], from = "l.{i}.w", quant = { scheme = "int4", group = 4 } }
+[graph]
+body = ['x = repeat(layer, 2, x)', 'y = linear(x, e)']
+outputs = ["y"]
+)");
+  CHECK(built(model) == R"(%x = input {name = "x"} : bf16[3, 8]
+%e = weight {from = "e", name = "e"} : i8[5, 8]
+%e.scale = weight {from = "e.scale", name = "e.scale"} : bf16[5, 4]
+%0 = dequantise %e, %e.scale {group = 2} : bf16[5, 8]
+%layer.0.w = weight {from = "l.0.w", name = "layer.0.w"} : u8[8, 4]
+%layer.0.w.scale = weight {from = "l.0.w.scale", name = "layer.0.w.scale"} : bf16[8, 2]
+%1 = dequantise %layer.0.w, %layer.0.w.scale {group = 4} : bf16[8, 8]
+%2 = matmul %x, %1 {transpose_b = true} : bf16[3, 8]
+%layer.1.w = weight {from = "l.1.w", name = "layer.1.w"} : u8[8, 4]
+%layer.1.w.scale = weight {from = "l.1.w.scale", name = "layer.1.w.scale"} : bf16[8, 2]
+%3 = dequantise %layer.1.w, %layer.1.w.scale {group = 4} : bf16[8, 8]
+%4 = matmul %2, %3 {transpose_b = true} : bf16[3, 8]
+%y = matmul %4, %0 {transpose_b = true} : bf16[3, 5]
+output y = %y
+)");
+}
+
 TEST_CASE("extents of 0 and counts of 0 are legal") {
   Model model = parse(R"(tenon = 1
 [model]

@@ -53,11 +53,11 @@ TEST_CASE("8-bit floats round trip and saturate as the format says") {
   CHECK(e4m3.at(1) == -0.3125);
   CHECK(e4m3.at(2) == 448.0);
   CHECK(e4m3.at(3) == 0.001953125);  // the least subnormal
-  CHECK(!std::isfinite(e4m3.at(4)));
+  CHECK(e4m3.at(4) == 448.0);
   CHECK(e4m3.at(5) == 16.0);  // a tie, to even
   Tensor e5m2 = Tensor::of({DType::kF8E5M2, {3}}, {57344.0, 1e9, -1.1});
   CHECK(e5m2.at(0) == 57344.0);
-  CHECK(e5m2.at(1) == HUGE_VAL);
+  CHECK(e5m2.at(1) == 57344.0);
   CHECK(e5m2.at(2) == -1.0);
 }
 
