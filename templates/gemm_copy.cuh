@@ -154,10 +154,10 @@ TENON_DEVICE auto make_copier(const Source& source, const OperandRange& range) {
 }
 
 // Runs the block's k tiles through the ring; `multiply(tile, stage)` reads each tile's shared memory.
-template <GemmConfig kConfig, class A, class T, class Multiply>
+template <GemmConfig kConfig, class A, class B, class Multiply>
 TENON_DEVICE void run_tiles(const GemmShape& shape, const GemmPlace& place, const A& a,
-                            const Matrix<T> (&b)[kConfig.products], const Multiply& multiply) {
-  using Tiles = GemmTiles<kConfig, T>;
+                            const B (&b)[kConfig.products], const Multiply& multiply) {
+  using Tiles = GemmTiles<kConfig, typename B::Element>;
   constexpr int kProducts = kConfig.products, kAhead = kConfig.stages - 1;
   static_assert(kConfig.stages >= 2);
   unsigned char* const shared = ptx::dynamic_shared();

@@ -28,11 +28,11 @@ TENON_DEVICE void load_simt(float (&lines)[kLines][4], const unsigned char* tile
 }
 
 // C = A B for the block's tile, then `epilogue(const GemmSums<kConfig>&)` for every run of its columns. A is
-// a Matrix or a source that RegisterCopier takes (an elementwise head), B one Matrix for each product.
+// a Matrix or a source that RegisterCopier takes (an elementwise head), each of B a Matrix or a QuantisedMatrix.
 // Launch: {kConfig.tiles(m, n) * batch, slices} blocks of kConfig.threads(), kConfig.shared_bytes() of
 // dynamic shared memory, and with slices a workspace.
-template <GemmConfig kConfig, class A, class Epilogue>
-TENON_DEVICE void gemm_simt(const GemmShape& shape, const A& a, const Matrix<float> (&b)[kConfig.products],
+template <GemmConfig kConfig, class A, class B, class Epilogue>
+TENON_DEVICE void gemm_simt(const GemmShape& shape, const A& a, const B (&b)[kConfig.products],
                             const Epilogue& epilogue, const SplitWorkspace& workspace = {}) {
   using Tiles = GemmTiles<kConfig, float>;
   constexpr int kM = kConfig.part_m, kN = kConfig.part_n, kDown = kConfig.block_m / kM,

@@ -141,12 +141,13 @@ requires(kConfig.row_sums == RowSums::none) struct Sm80RowSums<kConfig, T> {
 };
 
 // C = A B for the block's tile, then `epilogue(const GemmSums<kConfig>&)` for every run of its columns. A is
-// a Matrix or a source that RegisterCopier takes (an elementwise head), B one Matrix for each product.
+// a Matrix or a source that RegisterCopier takes (an elementwise head), each of B a Matrix or a QuantisedMatrix.
 // Launch: {kConfig.tiles(m, n) * batch, slices} blocks of kConfig.threads(), kConfig.shared_bytes() of
 // dynamic shared memory, and with slices a workspace.
-template <GemmConfig kConfig, class A, class T, class Epilogue>
-TENON_DEVICE void gemm_sm80(const GemmShape& shape, const A& a, const Matrix<T> (&b)[kConfig.products],
+template <GemmConfig kConfig, class A, class B, class Epilogue>
+TENON_DEVICE void gemm_sm80(const GemmShape& shape, const A& a, const B (&b)[kConfig.products],
                             const Epilogue& epilogue, const SplitWorkspace& workspace = {}) {
+  using T = typename B::Element;
   using Warp = Sm80Warp<kConfig, T>;
   using Tiles = typename Warp::Tiles;
   constexpr int kProducts = kConfig.products, kM = Warp::kFragmentsM, kN = Warp::kFragmentsN;

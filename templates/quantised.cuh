@@ -43,15 +43,19 @@ struct QuantisedMatrix {
   }
   TENON_DEVICE Chunk load(int line, int position) const { return fetch(line, position, kWidth); }
 
-  // Offset by half its range an integer is the mantissa of 2^23 and more: exact, without a conversion.
+  // Offset by half its range an integer is the first bits of the mantissa of a power of two: no conversion. A 16-bit
+  // scale times the offset is exact, so a fused multiply-add takes it away; the offset of an f32 scale goes first.
   TENON_DEVICE static Vec<float, kWidth> floats(const Chunk& chunk) {
-    constexpr u32 kHalf = 1u << (kBits - 1), kMask = 2 * kHalf - 1;
+    constexpr u32 kPower = 1u << kBits, kHalf = kPower / 2;
+    constexpr float kOffset = float(kPower + kHalf);
     Vec<float, kWidth> values;
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
-      const u32 bits = u32(chunk.integers[i * kBits / 8]) >> (i * kBits % 8) & kMask;
-      const float integer = __builtin_bit_cast(float, 0x4b000000u | (bits ^ kHalf)) - float((1u << 23) + kHalf);
-      values[i] = integer * widen(chunk.scales[kScales == 1 ? 0 : i]);
+      const u32 bits = u32(chunk.integers[i * kBits / 8]) >> (i * kBits % 8) & (kPower - 1);
+      const float raised =
+          __builtin_bit_cast(float, u32(127 + kBits) << 23 | (bits ^ kHalf) << (23 - kBits));
+      const float scale = widen(chunk.scales[kScales == 1 ? 0 : i]);
+      values[i] = Storage16<T> ? fmaf(raised, scale, -kOffset * scale) : (raised - kOffset) * scale;
     }
     return values;
   }

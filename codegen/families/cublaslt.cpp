@@ -41,6 +41,7 @@ class CallReader {
     if (std::string reason = analyse_product(region_, problem_); !reason.empty()) return reason;
     if (problem_.has_head())
       return name_of(problem_.head.back()->op()).str() + " before the product: cuBLASLt has no such head";
+    if (problem_.b[0].dequantise) return "dequantise before the product: cuBLASLt does not read such weights";
     if (problem_.moments) return "moments: cuBLASLt takes no row statistics";
     if (std::string reason = read_product(call.product); !reason.empty()) return reason;
     return read_tail(call);

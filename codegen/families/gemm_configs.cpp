@@ -68,7 +68,8 @@ GemmConfig config_of(const Tile& tile, const ProductProblem& problem, bool tenso
   config.a_contiguous = contiguous(problem.a.along_k);
   config.b_contiguous = contiguous(problem.b[0].along_k);
   config.a_copy = problem.a.copy_bytes;
-  for (const ProductOperand& b : problem.b) config.b_copy = std::min(config.b_copy, b.copy_bytes);
+  for (const ProductOperand& b : problem.b)  // integers are widened in registers
+    config.b_copy = b.dequantise ? 2 : std::min(config.b_copy, b.copy_bytes);
   config.exact_k = problem.k.extent() % config.block_k == 0;
   config.vector = problem.vector;
   config.exact_n = problem.n.extent() % config.vector == 0;

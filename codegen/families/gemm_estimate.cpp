@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kFillUs = 1.5;  // the first tile's way from DRAM, and the last store's back
 constexpr double kSharedBytesPerClock = 128;
+constexpr double kWidening = 10;  // flops' time for each element that is made of an integer
 constexpr double kBlocksToSaturate = 0.5;  // of the SMs, for full DRAM rate
 
 /// Bytes that one block moves between global and shared memory, and between shared memory and registers.
@@ -76,7 +77,9 @@ Estimate estimate_gemm(const ProductProblem& problem, const GemmChoice& choice, 
   const double l2_bytes = blocks * block.copied + partials, l2 = l2_bytes / (card.l2_gb_s * 1e3);
   const double dram_bytes = double(estimate.bytes_read + estimate.bytes_written);
   const double dram = blocks > 0 ? dram_bytes / (dram_gb_s * 1e3) : 0;
-  const double slowest = std::max({arithmetic, shared, l2});
+  const double widened = problem.b[0].dequantise ? double(choice.tiles) * c.block_n * c.products * k : 0;
+  const double widening = kWidening * widened / (card.f32_tflops * 1e6);
+  const double slowest = std::max({arithmetic, shared, l2, widening});
   const double waves = blocks > 0 ? slowest / filled - slowest : 0;
   const double tail =
       tail_flops(problem) / (card.f32_tflops * 1e6) + blocks * block.staged / (shared_gb_s * 1e3);
@@ -95,6 +98,8 @@ Estimate estimate_gemm(const ProductProblem& problem, const GemmChoice& choice, 
            " % filled"},
       {"epilogue", epilogue, "sums through shared memory, and the tail's arithmetic"},
       {"fill", kFillUs, "the first tile in, the last store out"}};
+  if (widened > 0)
+    estimate.terms.push_back({"widening", widening, decimal(widened / 1e6, 1) + " M integers to floats"});
   estimate.us = card.launch_us + kFillUs + std::max(slowest + waves, dram) + epilogue;
   return estimate;
 }

@@ -49,6 +49,7 @@ EmittedKernel print_gemm(const Region& region, const ProductProblem& problem, co
                         .batch_function = "gemm_batch",
                         .head_elements = 16 / config.element_bytes,
                         .exact_head = config.exact_k,
+                        .right_elements = 16 / config.element_bytes,
                         .vector = config.vector,
                         .exact_n = config.exact_n,
                         .tiles = choice.tiles,

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
 constexpr int kMostRegisters = 200, kSpare = 40;
+constexpr int kMostRowsOfLongLoads = 2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
 
 /// Distance of the columns that rotary positions mix where all of them agree; 0: none, or not all.
@@ -49,6 +50,7 @@ class Menu {
     for (const Dim& extent : problem.batch) batch_ *= extent.extent();
     for (const ProductOperand& b : problem.b) b_copy_ = std::min(b_copy_, b.copy_bytes);
     along_k_ = problem.b[0].along_k;
+    bits_ = problem.b[0].bits;
     element_ = static_cast<int>(size_of(problem.dtype));
   }
 
@@ -69,7 +71,8 @@ class Menu {
     c.b_contiguous = along_k_ ? Contiguous::k : Contiguous::outer;
     c.a_copy = problem_.a.copy_bytes;
     c.b_copy = b_copy_;
-    const int width = b_copy_ / element_;
+    int width = 8 * b_copy_ / bits_;  // elements of the widest load
+    if (bits_ < 8 * element_ && rows > kMostRowsOfLongLoads) width = std::min(width, 16 / element_);
     if (along_k_) {
       c.depth = power_in(problem_.k.extent(), width);
     } else {
@@ -111,6 +114,8 @@ class Menu {
 
   void add_tensor_cores(int rows) {
     GemvConfig c = config(rows);
+    c.depth = std::min(c.depth, 8);  // of quantised lines no more than fragments take
+    c.columns = std::min(c.columns, 8);
     c.tensor_cores = true;
     c.groups = 8;
     for (int columns : {2, 4, 8}) {
@@ -156,9 +161,9 @@ class Menu {
     if (c.shared_bytes() > target_.card.shared_bytes_per_block)
       return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
     const int ahead = (c.rounds - 1) * row_registers(c);  // rows that all came before the first line
-    if (gemv_registers(c) > kMostRegisters ||
-        gemv_registers(c) + ahead + kSpare > target_.card.registers_per_sm / c.threads())
-      return "needs about " + std::to_string(gemv_registers(c) + ahead) + " registers a thread";
+    if (gemv_registers(c, bits_) > kMostRegisters ||
+        gemv_registers(c, bits_) + ahead + kSpare > target_.card.registers_per_sm / c.threads())
+      return "needs about " + std::to_string(gemv_registers(c, bits_) + ahead) + " registers a thread";
     if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
                           c.block_n() / 2 % (along_k_ ? 1 : c.columns) != 0))
       return "its " + std::to_string(c.block_n()) + " columns are no two runs of a head's halves";
@@ -196,7 +201,7 @@ class Menu {
   const Target& target_;
   int partner_;
   int64_t batch_ = 1;
-  int b_copy_ = 16, element_ = 2;
+  int b_copy_ = 16, element_ = 2, bits_ = 16;
   bool along_k_ = true;
   std::optional<Candidate> kind_;
   std::vector<Candidate> best_;
@@ -211,11 +216,12 @@ std::string config_name(const GemvConfig& config) {
   return config.slices > 1 ? name + " split " + std::to_string(config.slices) : name;
 }
 
-int gemv_registers(const GemvConfig& c) {
+int gemv_registers(const GemvConfig& c, int weight_bits) {
   constexpr int kAddressesAndIndices =
       18;  // the rows' next chunks take the place of lines already multiplied
-  const int line_bytes = (c.b_contiguous == Contiguous::k ? c.depth : c.columns) * c.element_bytes;
-  const int lines = c.rounds * c.lines() * c.products * std::max(line_bytes / 4, 1);
+  const int line_bytes = (c.b_contiguous == Contiguous::k ? c.depth : c.columns) * weight_bits / 8;
+  const int scale = weight_bits < 8 * c.element_bytes ? 1 : 0;
+  const int lines = c.rounds * c.lines() * c.products * (std::max(line_bytes / 4, 1) + scale);
   const int sums = c.products * c.rows * c.columns / (c.tensor_cores ? 8 : 1);
   return lines + sums + row_registers(c) + kAddressesAndIndices;
 }

@@ -31,7 +31,7 @@ std::vector<Candidate> gemv_candidates(const ProductProblem& problem, const Regi
 Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, const Region& region,
                        const Target& target);
 
-/// Registers of a thread, roughly: sums, lines under way, rows and addresses.
-int gemv_registers(const GemvConfig& config);
+/// Registers of a thread, roughly: sums, lines under way (of elements of so many bits), rows and addresses.
+int gemv_registers(const GemvConfig& config, int weight_bits);
 
 }  // namespace tenon

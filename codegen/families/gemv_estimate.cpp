@@ -31,13 +31,14 @@ double rate_of_runs(const GemvConfig& c) {
 
 /// Instructions of a lane for each element of B: widened, multiplied with every row; rows are widened once for
 /// all lines of a thread.
-double instructions_per_weight(const GemvConfig& c) {
+double instructions_per_weight(const GemvConfig& c, int weight_bits) {
   const double lines = double(c.columns) * c.products;
   const double row_sums = c.row_sums == RowSums::none ? 0 : c.row_sums == RowSums::squares ? 1 : 3;
+  const bool quantised = weight_bits < 8 * c.element_bytes;  // its bits taken out, made a float, scaled (and rounded)
   if (c.tensor_cores)
-    return (c.b_contiguous == Contiguous::k ? 0.2 : 0.8) + c.rows / 8 * (1 + 2 * row_sums) / lines;
+    return (quantised ? 4.5 : c.b_contiguous == Contiguous::k ? 0.2 : 0.8) + c.rows / 8 * (1 + 2 * row_sums) / lines;
   const double widen = c.element_bytes == 4 ? 0 : 1;
-  return widen + c.rows + c.rows * (widen + row_sums) / lines;
+  return (quantised ? 4 : widen) + c.rows + c.rows * (widen + row_sums) / lines;
 }
 
 }  // namespace
@@ -53,16 +54,17 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
 
   const double k = double(problem.k.extent()), blocks = double(choice.tiles) * c.slices;
   const double block_weights = double(c.products) * c.block_n() * k / c.slices;
-  const double weight_bytes = blocks * block_weights * c.element_bytes,
+  const int bits = problem.b[0].bits;
+  const double weight_bytes = blocks * block_weights * bits / 8,
                row_bytes = blocks * c.rows * k / c.slices * c.element_bytes,
                partials = c.slices > 1 ? 2.0 * blocks * c.partial_floats() * 4 : 0;
   const int line_elements = c.b_contiguous == Contiguous::k ? c.depth : c.columns;
   const double resident = std::clamp<double>(
-      std::min(card.registers_per_sm / (c.threads() * gemv_registers(c)), card.threads_per_sm / c.threads()),
+      std::min(card.registers_per_sm / (c.threads() * gemv_registers(c, bits)), card.threads_per_sm / c.threads()),
       1, 32);
   const double blocks_per_sm = std::ceil(blocks / card.sms), filled = blocks / (blocks_per_sm * card.sms);
   const double under_way = std::min(resident, blocks_per_sm) * c.threads() * c.rounds * c.lines() *
-                           c.products * line_elements * c.element_bytes;
+                           c.products * line_elements * bits / 8;
   // An SM takes its share of what L2 gives to all of them, and no more where the others are idle.
   const double l1_gb_s = kL1BytesPerClock * card.clock_ghz * card.sms,
                streamed_gb_s = std::min(under_way / kLatencyUs * card.sms / 1e3, card.l2_gb_s);
@@ -77,7 +79,7 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
   const double l1_bytes = weight_bytes * (1 + rows_per_line);
   const double l1 = blocks > 0 ? l1_bytes / filled / (l1_gb_s * 1e3) : 0;
   const double lanes_per_us = kLanesPerClock * card.clock_ghz * 1e3 * card.sms;
-  const double instructions = instructions_per_weight(c);
+  const double instructions = instructions_per_weight(c, bits);
   const double issue = blocks > 0 ? blocks * block_weights * instructions / filled / lanes_per_us : 0;
   const double arithmetic = issue / kIssued;
   const double rounds = std::ceil(k / c.round_k() / c.slices),

@@ -51,6 +51,7 @@ EmittedKernel print_gemv(const Region& region, const ProductProblem& problem, co
                         .batch_function = "gemv_batch",
                         .head_elements = config.depth,
                         .exact_head = true,
+                        .right_elements = config.b_contiguous == Contiguous::k ? config.depth : config.columns,
                         .vector = config.vector,
                         .exact_n = config.exact_n,
                         .tiles = choice.tiles,

@@ -117,20 +117,43 @@ class ProductReader {
     for (const Node* each : p_.products) {
       ProductOperand b;
       b.value = right(*each);
-      if (!operand_view(b.value))
+      if (b.value->node()->op() == Op::kDequantise && is_whole(b.value->node()->operand(0)) &&
+          is_whole(b.value->node()->operand(1)))
+        b.dequantise = b.value->node();
+      else if (!operand_view(b.value))
         return in_the_way(*b.value->node(), "computes the right operand of the product");
       if (std::string reason = read_operand(b, k_last_in_b() ? 0 : 1, p_.n); !reason.empty())
         return "matmul: its right operand " + reason;
       p_.b.push_back(std::move(b));
+      if (p_.b.back().bits != p_.b[0].bits || group_of(p_.b.back()) != group_of(p_.b[0]))
+        return "matmul: the two products' weights are not quantised alike";
     }
     return "";
+  }
+
+  /// Elements that share a scale; 0 where there is none.
+  static int64_t group_of(const ProductOperand& operand) {
+    return operand.dequantise ? operand.dequantise->attributes.integer("group") : 0;
+  }
+
+  /// A parameter or packed value itself, and no view into one.
+  static bool is_whole(const Value* value) {
+    const std::optional<OperandView> view = operand_view(value);
+    return view && view->base == value;
   }
 
   /// `outer_back`: 1 when the operand's last axis is its row or column and the last but one is k, 0 the other
   /// way round.
   std::string read_operand(ProductOperand& operand, int outer_back, const Dim& outer_extent) const {
-    operand.view = *operand_view(operand.value);
     const Shape& shape = operand.value->type().shape;
+    operand.bits = static_cast<int>(8 * size_of(p_.dtype));
+    if (operand.dequantise) {
+      const Value* integers = operand.dequantise->operand(0);
+      operand.view = {integers, 0, row_major(shape)};
+      operand.bits = integers->type().dtype == DType::kU8 ? 4 : 8;
+    } else {
+      operand.view = *operand_view(operand.value);
+    }
     const std::vector<Extent>& strides = operand.view.strides;
     const size_t rank = shape.size();
     if (rank == 1) {  // one line, or lines of one element
@@ -163,10 +186,10 @@ class ProductReader {
     return "";
   }
 
-  int alignment_of(const ProductOperand& operand) const {
-    int64_t alignment = operand.line_stride.value() | operand.view.offset.value() | 16;
+  static int alignment_of(const ProductOperand& operand) {
+    int64_t alignment = operand.line_stride.value() | operand.view.offset.value() | 32;
     for (const Extent& stride : operand.batch_strides) alignment |= stride.value();
-    const int64_t bytes = (alignment & -alignment) * size_of(p_.dtype);
+    const int64_t bytes = (alignment & -alignment) * operand.bits / 8;
     return static_cast<int>(std::min<int64_t>(bytes, 16));
   }
 
@@ -208,6 +231,7 @@ class ProductReader {
   /// Packed, a product, or part of the head.
   bool is_known(const Node& node) const {
     return (node.result_count() == 1 && is_packed(node.result())) || llvm::is_contained(p_.products, &node) ||
+           llvm::any_of(p_.b, [&](const ProductOperand& b) { return b.dequantise == &node; }) ||
            llvm::is_contained(p_.head, &node);
   }
 

@@ -26,12 +26,16 @@ class ProductPrinter {
   EmittedKernel print() {
     if (!problem_.has_head())
       parameters_.pointer(problem_.a.view.base);  // operands of the products come first
-    for (const ProductOperand& b : problem_.b) parameters_.pointer(b.view.base);
+    for (const ProductOperand& b : problem_.b) {
+      parameters_.pointer(b.view.base);
+      if (b.dequantise) parameters_.pointer(b.dequantise->operand(1));
+    }
     Text parts("");
     print_parts(parts);
     std::vector<std::string> includes = {"templates/elementwise.cuh", file_.header};
     if (llvm::any_of(problem_.tail, [](const Node* node) { return node->op() == Op::kRope; }))
       includes.push_back("templates/rope.cuh");
+    if (problem_.b[0].dequantise) includes.push_back("templates/quantised.cuh");
 
     Text text(name_ + ".cu");
     print_head(text, name_, region_, file_.family, target_, file_.config_name);
@@ -70,11 +74,20 @@ class ProductPrinter {
   /// "pointer + offset" of an operand for this block's product of the batch.
   std::string operand_text(IndexScope& scope, const ProductOperand& operand) {
     const std::string pointer = parameters_.pointer(operand.view.base);
+    if (operand.dequantise) return quantised_text(operand, pointer);
     const std::string offset = scope.address(
         address_of(digits_of(Coordinate::kBatch, problem_.batch), problem_.batch, operand.batch_strides),
         operand.view.offset);
     return "Matrix<" + element() + ">{" + (offset.empty() ? pointer : pointer + " + " + offset) + ", " +
            parameters_.text(operand.line_stride) + "}";
+  }
+
+  std::string quantised_text(const ProductOperand& operand, const std::string& pointer) {
+    const auto number = [](int64_t value) { return std::to_string(value); };
+    return "QuantisedMatrix<" + element() + ", " + number(operand.bits) + ", " +
+           number(operand.dequantise->attributes.integer("group")) + ", " + number(file_.right_elements) + ", " +
+           number(operand.copy_bytes) + ">{" + pointer + ", " +
+           parameters_.pointer(operand.dequantise->operand(1)) + ", " + parameters_.text(operand.line_stride) + "}";
   }
 
   /// Prints the struct `name` with the functions in `body` and, as members, what they use. Returns its

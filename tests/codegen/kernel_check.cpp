@@ -17,11 +17,32 @@ namespace {
 using host_cuda::Argument;
 using host_cuda::DeviceBuffer;
 
+/// The value of an 8-bit float: sign, exponent, mantissa; e4m3 has no infinity and one NaN.
+double f8_value(DType type, uint8_t bits) {
+  const int mantissa = type == DType::kF8E4M3 ? 3 : 2, bias = (1 << (6 - mantissa)) - 1;
+  const int exponent = (bits & 0x7f) >> mantissa, fraction = bits & ((1 << mantissa) - 1);
+  double value = exponent == 0 ? std::ldexp(fraction, 1 - bias - mantissa)
+                               : std::ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
+  if (mantissa == 3 && (bits & 0x7f) == 0x7f) value = NAN;
+  if (mantissa == 2 && exponent == 31) value = fraction ? NAN : INFINITY;
+  return bits & 0x80 ? -value : value;
+}
+
+uint8_t f8_bits(DType type, double value) {
+  for (int bits = 0; bits < 256; ++bits) {
+    const double other = f8_value(type, static_cast<uint8_t>(bits));
+    if (other == value && std::signbit(other) == std::signbit(value)) return static_cast<uint8_t>(bits);
+  }
+  return 0x7f;
+}
+
 void write(const HostTensor& tensor, const DeviceBuffer& buffer) {
   for (int64_t i = 0; i < tensor.type.elements(); ++i) switch (tensor.type.dtype) {
       case DType::kF32: buffer.as<float>()[i] = static_cast<float>(tensor.at(i)); break;
       case DType::kBF16: buffer.as<uint16_t>()[i] = f64_to_bf16(tensor.at(i)); break;
       case DType::kF16: buffer.as<uint16_t>()[i] = f64_to_f16(tensor.at(i)); break;
+      case DType::kF8E4M3:
+      case DType::kF8E5M2: buffer.as<uint8_t>()[i] = f8_bits(tensor.type.dtype, tensor.at(i)); break;
       case DType::kI64: buffer.as<int64_t>()[i] = tensor.integers[static_cast<size_t>(i)]; break;
       case DType::kI32:
         buffer.as<int32_t>()[i] = static_cast<int32_t>(tensor.integers[static_cast<size_t>(i)]);
@@ -50,6 +71,8 @@ double read(DType type, const DeviceBuffer& buffer, int64_t i) {
     case DType::kF32: return static_cast<double>(buffer.as<float>()[i]);
     case DType::kBF16: return static_cast<double>(bf16_to_f32(buffer.as<uint16_t>()[i]));
     case DType::kF16: return static_cast<double>(f16_to_f32(buffer.as<uint16_t>()[i]));
+    case DType::kF8E4M3:
+    case DType::kF8E5M2: return f8_value(type, buffer.as<uint8_t>()[i]);
     default: return static_cast<double>(read_integer(type, buffer, i));
   }
 }

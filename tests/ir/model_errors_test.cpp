@@ -116,7 +116,7 @@ const Mistake kMistakes[] = {
     {R"(y = experts(x, x, n, x, x, x))", 22, R"(experts: gate must be [E, F, D] with the D of x f32[T, 8], not f32[T, 8])", R"()"},
     {R"(y = cast(x, dtype="i4"))", 19, R"(cast: unknown data type "i4")", R"(a weight of 4-bit integers is declared as quant = { scheme = "int4", group = 128 })"},
     {R"(y = cast(x, dtype="f8e4m4"))", 19, R"(cast: unknown data type "f8e4m4")", R"(did you mean "f8e4m3"?)"},
-    {R"(y = cast(n, dtype="u8") + 256)", 5, R"(256 does not fit u8)", R"(write an integer, or cast the tensor)"},
+    {R"(y = cast(n, dtype="u8") + 256)", 25, R"(256 does not fit u8)", R"(write an integer, or cast the tensor)"},
     {R"(y = gather(x, cast(n, dtype="i8"), axis=0))", 5, R"(gather: the index must be i32 or i64, not i8[T])", R"()"},
     {R"(y = 3)", 9, R"(output 'y' is a number, not a tensor)", R"()"},
 };
@@ -177,8 +177,8 @@ outputs = ['y']
   for (const Diagnostic& diagnostic : error.diagnostics()) messages.push_back(diagnostic.message);
   CHECK(messages == std::vector<std::string>{"unknown scheme \"int3\"", "quant needs a scheme and a group",
                                              "'c' is quantised, so it has two axes or more",
-                                             "unknown key 'size' in quant", "a group has at least 1 element",
-                                             "'d' is quantised, so it is f32, f16 or bf16, not i32"});
+                                             "'d' is quantised, so it is f32, f16 or bf16, not i32",
+                                             "a group has at least 1 element", "unknown key 'size' in quant"});
   Error uneven = parse_error(std::string(kHead) + R"([inputs]
 x = { shape = [2, 12] }
 [weights]

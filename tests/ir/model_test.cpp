@@ -295,13 +295,13 @@ outputs = ["y"]
 %layer.0.w = weight {from = "l.0.w", name = "layer.0.w"} : u8[8, 4]
 %layer.0.w.scale = weight {from = "l.0.w.scale", name = "layer.0.w.scale"} : bf16[8, 2]
 %1 = dequantise %layer.0.w, %layer.0.w.scale {group = 4} : bf16[8, 8]
-%2 = matmul %x, %1 {transpose_b = true} : bf16[3, 8]
+%layer.0.x = matmul %x, %1 {transpose_b = true} : bf16[3, 8]
 %layer.1.w = weight {from = "l.1.w", name = "layer.1.w"} : u8[8, 4]
 %layer.1.w.scale = weight {from = "l.1.w.scale", name = "layer.1.w.scale"} : bf16[8, 2]
-%3 = dequantise %layer.1.w, %layer.1.w.scale {group = 4} : bf16[8, 8]
-%4 = matmul %2, %3 {transpose_b = true} : bf16[3, 8]
-%y = matmul %4, %0 {transpose_b = true} : bf16[3, 5]
-output y = %y
+%2 = dequantise %layer.1.w, %layer.1.w.scale {group = 4} : bf16[8, 8]
+%layer.1.x = matmul %layer.0.x, %2 {transpose_b = true} : bf16[3, 8]
+%y = matmul %layer.1.x, %0 {transpose_b = true} : bf16[3, 5]
+return %y
 )");
 }
 

@@ -10,6 +10,7 @@
 #include "ir/print.h"
 #include "ir/verify.h"
 #include "llvm/ADT/StringMap.h"
+#include "passes/family.h"
 #include "passes/passes.h"
 #include "passes/sites.h"
 
@@ -168,6 +169,52 @@ TEST_CASE("every region offered for a GPT layer has the values of what it covers
     CHECK(offered(notes["mlp.in"], "fuse_norm: layernorm folded into the product and its tail"));
     CHECK(offered(notes["mlp.in"], "product + add + gelu_tanh"));
   }
+}
+
+TEST_CASE("quantised weights stay in the regions that read them, joined as integers, and take no norm in") {
+  std::string text = kLlamaLayer;
+  for (llvm::StringRef name : {"wq", "wk", "wv", "wo", "gate", "up", "down"}) {
+    const size_t line = text.find("\n" + name.str() + " = ");
+    text.insert(text.find(" }", line), ", quant = { scheme = \"int4\", group = 8 }");
+  }
+  auto graph = build(text, {{"T", 7}});
+  auto notes = check_offers(*graph);
+  CHECK(offered(notes["attn.qkv"], "fuse_qkv: 3 products as one + head split + rope + cache write"));
+  CHECK(offered(notes["mlp.in"], "fuse_gated: two products and their gate in one kernel"));
+  Proposals proposals = propose_fusions(*graph);
+  for (const Region& region : proposals.regions) {
+    CHECK(!llvm::StringRef(region.note).contains("folded"));
+    for (const Node* node : region.nodes) CHECK(node->op() != Op::kDequantise);
+    if (region.proposer != "fuse_qkv") continue;
+    Estimate work;
+    count_work(region, work);
+    const int64_t x = 7 * 16 * 4, integers = 32 * 16 / 2, scales = 32 * 2 * 4, position = 4;
+    CHECK(work.bytes_read == x + integers + scales + position);
+  }
+  REQUIRE(proposals.near_misses.size() == 2);
+  for (const SiteNotFused& miss : proposals.near_misses)
+    CHECK(miss.reason == "the product's weight is quantised: its integers cannot take the norm's factors");
+}
+
+TEST_CASE("of a quantised table the rows that are asked for count, in the bytes that they have") {
+  auto graph = build(R"(
+tenon = 1
+[model]
+dtype = "bf16"
+[inputs]
+ids = { shape = [3], dtype = "i32" }
+[weights]
+e = { shape = [50, 64], quant = { scheme = "int4", group = 32 } }
+[graph]
+body = ['h = embedding(e, ids)']
+outputs = ["h"]
+)");
+  Proposals proposals = propose_fusions(*graph);
+  REQUIRE(proposals.regions.size() == 1);
+  Estimate work;
+  count_work(proposals.regions[0], work);
+  CHECK(work.bytes_read == 3 * 4 + 3 * 32 + 3 * 2 * 2);
+  CHECK(work.bytes_written == 3 * 64 * 2);
 }
 
 TEST_CASE("a norm that something else reads is a near miss that names it") {

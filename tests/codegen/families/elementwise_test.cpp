@@ -13,8 +13,8 @@ using namespace tenon;
 
 namespace {
 
-constexpr DType kTypes[] = {DType::kF32, DType::kBF16, DType::kF16, DType::kI64,
-                            DType::kI32, DType::kI8,   DType::kU8,  DType::kBool};
+constexpr DType kTypes[] = {DType::kF32, DType::kBF16, DType::kF16, DType::kF8E4M3, DType::kF8E5M2,
+                            DType::kI64, DType::kI32,  DType::kI8,  DType::kU8,     DType::kBool};
 
 Value* input(Builder& b, const char* name, DType type, llvm::ArrayRef<Dim> shape, bool weight = false) {
   return b.source(weight ? Op::kWeight : Op::kInput, name, {type, Shape(shape.begin(), shape.end())}, {});

@@ -210,7 +210,7 @@ TEST_CASE("a thread's loads fit its registers, and small products spread over th
           site.region(Pattern::kProduct, {site.linear(site.input("x", kBf16, {1, k}), "w", n, k)});
       const auto choice =
           std::any_cast<GemvChoice>(best_of(gemv_family().candidates(region, target, {})).details);
-      CHECK(gemv_registers(choice.config) <= 200);
+      CHECK(gemv_registers(choice.config, 8 * choice.config.element_bytes) <= 200);
       CHECK(choice.tiles * choice.config.slices >= 0.8 * target.card.sms);
     }
 }

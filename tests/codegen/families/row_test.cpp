@@ -103,6 +103,22 @@ TEST_CASE("every reduction in every type, over trailing, leading, middle, split 
     }
 }
 
+TEST_CASE("products of types that no product kernel multiplies are sums of rows") {
+  struct Case {
+    Shape a, b;
+    bool transpose_a, transpose_b;
+  };
+  for (const Case& c : {Case{{3, 5}, {5, 4}, false, false}, Case{{2, 3, 5}, {4, 5}, false, true},
+                        Case{{2, 5, 3}, {2, 5, 4}, true, false}, Case{{5}, {5, 4}, false, false},
+                        Case{{3, 5}, {5}, false, false}})
+    for (DType type : {DType::kI64, DType::kI32, DType::kI8, DType::kU8, DType::kF8E4M3, DType::kF8E5M2}) {
+      Graph graph;
+      Builder b(graph);
+      INFO("type ", name_of(type).str());
+      check(graph, {b.matmul(input(b, "a", type, c.a), input(b, "b", type, c.b), c.transpose_a, c.transpose_b)});
+    }
+}
+
 TEST_CASE("a sum over many rows of one column, ties of argmax, rows of one element, and of none") {
   Graph graph;
   Builder b(graph);
