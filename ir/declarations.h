@@ -30,10 +30,10 @@ struct TensorDeclaration {
   Location location;
   DType dtype = DType::kF32;
   std::vector<Expression> shape;
-  std::optional<NameTemplate> from;  ///< of a weight; without it the name itself
-  std::optional<Attributes> rope;    ///< of a computed table: the attributes of its kRopeTable node
-  std::optional<Quantisation> quant; ///< of a weight that is kept as integers
-  bool valid = true;                 ///< false: reported already; values of it are not looked at
+  std::optional<NameTemplate> from;   ///< of a weight; without it the name itself
+  std::optional<Attributes> rope;     ///< of a computed table: the attributes of its kRopeTable node
+  std::optional<Quantisation> quant;  ///< of a weight that is kept as integers
+  bool valid = true;                  ///< false: reported already; values of it are not looked at
 };
 
 /// An output: the value `from` under the name `name`, cast where a type is given.

@@ -143,8 +143,9 @@ Value* Lowering::quantised(const TensorDeclaration& declaration, const std::stri
   const auto [bits, group] = *declaration.quant;
   const Dim in = type.shape.back();
   const auto fail = [&](const std::string& what) {
-    throw Error("'" + name + "' has " + std::to_string(in.extent()) + " elements along its last axis, " + what,
-                declaration.location);
+    throw Error(
+        "'" + name + "' has " + std::to_string(in.extent()) + " elements along its last axis, " + what,
+        declaration.location);
   };
   if (in.extent() % group != 0) fail("which do not divide into groups of " + std::to_string(group));
   if (bits == 4 && in.extent() % 2 != 0) fail("an odd number: a byte holds two");
@@ -152,7 +153,9 @@ Value* Lowering::quantised(const TensorDeclaration& declaration, const std::stri
   if (bits == 4) values.shape.back() = floor_div(in, Dim(2));
   scales.shape.back() = floor_div(in, Dim(group));
   Value* integers = builder_.source(Op::kWeight, name, std::move(values), {{"from", from}});
-  Value* scale = builder_.source(Op::kWeight, name + ".scale", std::move(scales), {{"from", from + ".scale"}});
+  Value* scale =
+      builder_.source(Op::kWeight, name + ".scale", std::move(scales), {{"from", from + ".scale"}});
+  scale->set_name(name + "_scale");  // kernels know a value by what follows its last point
   return builder_.make(Op::kDequantise, {integers, scale}, {{"group", group}});
 }
 

@@ -49,7 +49,8 @@ std::string describe(const Operand& operand) {
 }
 
 std::string dtype_hint(llvm::StringRef name) {
-  if (name == "i4") return "a weight of 4-bit integers is declared as quant = { scheme = \"int4\", group = 128 }";
+  if (name == "i4")
+    return "a weight of 4-bit integers is declared as quant = { scheme = \"int4\", group = 128 }";
   const std::string near =
       nearest(name, {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i64", "i32", "i8", "u8", "bool"});
   return near.empty() ? "f32 f16 bf16 f8e4m3 f8e5m2 i64 i32 i8 u8 bool" : "did you mean \"" + near + "\"?";

@@ -333,8 +333,9 @@ void Reader::read_quant(const TomlNode& value, TensorDeclaration& into) {
     quant.group = group->integer;
   }
   if (into.dtype != DType::kF32 && into.dtype != DType::kF16 && into.dtype != DType::kBF16)
-    errors_.add("'" + into.name + "' is quantised, so it is f32, f16 or bf16, not " + name_of(into.dtype).str(),
-                into.location, "dtype is that of the scales and of what kernels compute with");
+    errors_.add(
+        "'" + into.name + "' is quantised, so it is f32, f16 or bf16, not " + name_of(into.dtype).str(),
+        into.location, "dtype is that of the scales and of what kernels compute with");
   if (into.shape.size() < 2 && into.valid)
     errors_.add("'" + into.name + "' is quantised, so it has two axes or more", into.location,
                 "shape = [\"out\", \"in\"]: groups run along the last");

@@ -29,7 +29,8 @@ int64_t elements_read(const Value* value) {
     bool rows = (user->op() == Op::kGather || user->op() == Op::kSlice) && user->operand(0) == value;
     int64_t read = rows ? user->type().elements() : all;
     if (user->op() == Op::kDequantise && all > 0) {
-      const int64_t values = user->type().elements() / all;  // of one element: two to a byte, a group to a scale
+      const int64_t values =
+          user->type().elements() / all;  // of one element: two to a byte, a group to a scale
       read = values > 0 ? (elements_read(user->result()) + values - 1) / values : all;
     }
     elements = std::max(elements, read);

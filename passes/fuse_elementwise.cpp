@@ -31,7 +31,8 @@ Pattern single_pattern(const Node& node) {
   switch (node.kind()) {
     case OpKind::kReduction:
     case OpKind::kNormalisation: return Pattern::kRow;
-    case OpKind::kContraction: return has_product_kernels(node.type().dtype) ? Pattern::kProduct : Pattern::kRow;
+    case OpKind::kContraction:
+      return has_product_kernels(node.type().dtype) ? Pattern::kProduct : Pattern::kRow;
     case OpKind::kComposite:
       return node.op() == Op::kAttention       ? Pattern::kAttention
              : node.op() == Op::kGroupedMatmul ? Pattern::kExperts

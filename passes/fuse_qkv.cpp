@@ -42,7 +42,7 @@ Value* concat_weights(Builder& builder, llvm::ArrayRef<Value*> weights, int64_t 
   };
   Value* joined = concat(parts[0], "w");
   if (!quantised) return joined;
-  return builder.make(Op::kDequantise, {joined, concat(parts[1], "w.scale")}, first.attributes);
+  return builder.make(Op::kDequantise, {joined, concat(parts[1], "w_scale")}, first.attributes);
 }
 
 }  // namespace

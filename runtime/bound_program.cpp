@@ -154,7 +154,8 @@ TensorMap gather_weights(const Graph& graph, const ProgramOptions& options) {
         weights[name] = given_tensor(given->second, node.type());
       else if (stored == files.end())
         throw Error("nothing gives it");
-      else if (const Node* dequantise = dequantise_of(node); dequantise && dequantise->operand(0) == node.result() && holds_floats(stored->second, files))
+      else if (const Node* dequantise = dequantise_of(node);
+               dequantise && dequantise->operand(0) == node.result() && holds_floats(stored->second, files))
         keep_quantised(*dequantise, stored->second, weights);
       else
         weights[name] = to_declared(stored->second, node.type(), nullptr);

@@ -13,7 +13,8 @@ namespace tenon {
 namespace {
 
 /// Quantises one group: returns false where an element is not finite.
-bool quantise_group(const float* x, int64_t count, float most, DType scale_type, std::byte* scale, int8_t* out) {
+bool quantise_group(const float* x, int64_t count, float most, DType scale_type, std::byte* scale,
+                    int8_t* out) {
   float largest = 0;
   bool finite = true;
   for (int64_t i = 0; i < count; ++i) {
@@ -43,7 +44,8 @@ QuantisedTensors quantise(const Node& dequantise, const Tensor& floats) {
                           Tensor::uninitialised(dequantise.operand(1)->type())};
   const bool packed = result.values.dtype() == DType::kU8;
   const DType scale_type = result.scales.dtype();
-  const int64_t group = dequantise.attributes.integer("group"), length = dequantise.type().shape.back().extent();
+  const int64_t group = dequantise.attributes.integer("group"),
+                length = dequantise.type().shape.back().extent();
   const int64_t lines = length > 0 ? floats.elements() / length : 0, groups = length / group;
   const int64_t float_size = size_of(floats.dtype()), scale_size = size_of(scale_type);
   std::byte *values = result.values.mutable_data(), *scales = result.scales.mutable_data();
@@ -57,7 +59,8 @@ QuantisedTensors quantise(const Node& dequantise, const Tensor& floats) {
         if (!quantise_group(x.data() + g * group, group, packed ? 7 : 127, scale_type,
                             scales + (line * groups + g) * scale_size, integers.data() + g * group))
           finite = false;
-      for (int64_t i = 0; i < length && !packed; ++i) values[line * length + i] = static_cast<std::byte>(integers[i]);
+      for (int64_t i = 0; i < length && !packed; ++i)
+        values[line * length + i] = static_cast<std::byte>(integers[i]);
       for (int64_t i = 0; i < length / 2 && packed; ++i)
         values[line * (length / 2) + i] =
             static_cast<std::byte>((integers[2 * i] & 15) | (integers[2 * i + 1] & 15) << 4);

@@ -52,17 +52,18 @@ struct QuantisedMatrix {
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
       const u32 bits = u32(chunk.integers[i * kBits / 8]) >> (i * kBits % 8) & (kPower - 1);
-      const float raised =
-          __builtin_bit_cast(float, u32(127 + kBits) << 23 | (bits ^ kHalf) << (23 - kBits));
+      const float raised = __builtin_bit_cast(float, u32(127 + kBits) << 23 | (bits ^ kHalf) << (23 - kBits));
       const float scale = widen(chunk.scales[kScales == 1 ? 0 : i]);
       values[i] = Storage16<T> ? fmaf(raised, scale, -kOffset * scale) : (raised - kOffset) * scale;
     }
     return values;
   }
   TENON_DEVICE static auto words(const Chunk& chunk) {
-    return __builtin_bit_cast(Vec<u32, kWidth * int(sizeof(T)) / 4>, cast<T>(floats(chunk)));
+    return __builtin_bit_cast(Vec<u32, kWidth* int(sizeof(T)) / 4>, cast<T>(floats(chunk)));
   }
-  TENON_DEVICE Vec<T, kWidth> operator()(const Inputs& inputs, int, int) const { return cast<T>(floats(inputs)); }
+  TENON_DEVICE Vec<T, kWidth> operator()(const Inputs& inputs, int, int) const {
+    return cast<T>(floats(inputs));
+  }
 };
 
 }  // namespace tenon

@@ -51,9 +51,9 @@ class Family:
         self.head = f'tenon = 1\n[model]\nname = "{name}"\ndtype = "{dtype}"\n'
         self.inputs, self.weights, self.states, self.body, self.outputs = [], [], [], [], []
 
-    def declare(self, kind, shape, dtype):
+    def declare(self, kind, shape, dtype, more=""):
         name = f"t{len(self.inputs) + len(self.weights) + len(self.states)}"
-        kind.append(f"{name} = {{ shape = {list(shape)}" + (f', dtype = "{dtype}"' if dtype else "") + " }")
+        kind.append(f"{name} = {{ shape = {list(shape)}" + (f', dtype = "{dtype}"' if dtype else "") + more + " }")
         return name
 
     def input(self, *shape, dtype=None):
@@ -61,6 +61,9 @@ class Family:
 
     def weight(self, *shape):
         return self.declare(self.weights, shape, None)
+
+    def quantised(self, scheme, group, *shape):
+        return self.declare(self.weights, shape, None, f', quant = {{ scheme = "{scheme}", group = {group} }}')
 
     def state(self, *shape):
         return self.declare(self.states, shape, None)
@@ -249,6 +252,50 @@ def decodes(dtype):
     return f
 
 
+def quantised(dtype):
+    """Products, gates, joined products and tables of quantised weights: groups and lines of any length, both layouts, few rows and many."""
+    f = Family("quantised", dtype)
+    for scheme in ("int4", "int8"):
+        for rows in (1, 3, 17, 65):
+            f.add(f"linear({f.input(rows, 256)}, {f.quantised(scheme, 64, 33, 256)})")
+        for rows in (1, 33):
+            f.add(f"gelu(linear({f.input(rows, 66)}, {f.quantised(scheme, 6, 17, 66)}, {f.weight(17)}))")
+            f.add(f"linear({f.input(rows, 42)}, {f.quantised(scheme, 3, 40, 42)})")
+            f.add(f"{f.input(rows, 40)} @ {f.quantised(scheme, 16, 40, 48)}")
+            x = f.input(rows, 128)
+            f.add(f"silu(linear({x}, {f.quantised(scheme, 32, 72, 128)})) * linear({x}, {f.quantised(scheme, 32, 72, 128)})")
+            x = f"rmsnorm({f.input(rows, 96)}, {f.weight(96)})"
+            f.body.append(f"  'n{len(f.outputs)} = {x}',\n")
+            norm = f"n{len(f.outputs)}"
+            f.add(f"linear({norm}, {f.quantised(scheme, 32, 40, 96)})")
+            f.add(f"linear({norm}, {f.quantised(scheme, 32, 24, 96)})")
+        table = f.quantised(scheme, 8, 33, 40)
+        f.add(f"embedding({table}, {f.input(2, 7, dtype='i32')})")
+        f.add(f"linear({f.input(5, 40)}, {table})")
+        f.add(f"exp({f.quantised(scheme, 4, 5, 12)})")
+        f.add(f"{f.quantised(scheme, 8, 5, 24)} @ {f.input(24, 3)}")
+    return f
+
+
+def narrow(dtype):
+    """8-bit floats and integers of every width: conversions, arithmetic, rows, products."""
+    f = Family("narrow", dtype)
+    for other in ("f8e4m3", "f8e5m2"):
+        x = f.input(7, 33, dtype=other)
+        f.add(f"cast({f.input(7, 33)} * 100.0, dtype=\"{other}\")")
+        f.add(f"relu({x}) + {x}")
+        f.add(f"cast(transpose({x}), dtype=\"{dtype}\")")
+        f.add(f"softmax({x})")
+        f.add(f"linear({x}, {f.input(5, 33, dtype=other)})")
+    for other in ("i8", "u8", "i32", "i64"):
+        x = f.input(7, 33, dtype=other)
+        f.add(f"{x} * {x} + 100")
+        f.add(f"cast({f.input(7, 33)} * 100.0, dtype=\"{other}\")")
+        f.add(f"sum({x})")
+        f.add(f"{x} @ {f.input(33, 5, dtype=other)}")
+    return f
+
+
 def runs(folder):
     """(label, model, dims, architecture, environment) of everything that is to be run."""
     def write(name, text):
@@ -266,7 +313,7 @@ def runs(folder):
         model = write(name.replace("/", "-"), reduce_model(path, dims))
         models += [(f"{name} {' '.join(bound)}", model, bound) for bound in (bindings if long else bindings[:2])]
     models += [(f"{family.__name__} {dtype}", write(f"{family.__name__}-{dtype}", family(dtype).text()), [])
-               for family in (products, few_rows, rows, elements, attentions, decodes, mixtures) for dtype in ("f32", "f16", "bf16")]
+               for family in (products, few_rows, rows, elements, attentions, decodes, mixtures, quantised, narrow) for dtype in ("f32", "f16", "bf16")]
     variants = ({"TENON_EMULATOR_NUMERICS": "hardware"}, {"TENON_EMULATOR_SEED": "1"}, {"TENON_EMULATOR_ONE_LANE": "1"})
     for label, model, bound in models:
         for target in targets:

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kFillUs = 1.5;  // the first tile's way from DRAM, and the last store's back
 constexpr double kSharedBytesPerClock = 128;
-constexpr double kWidening = 10;  // flops' time for each element that is made of an integer
+constexpr double kWidening = 10;           // flops' time for each element that is made of an integer
 constexpr double kBlocksToSaturate = 0.5;  // of the SMs, for full DRAM rate
 
 /// Bytes that one block moves between global and shared memory, and between shared memory and registers.

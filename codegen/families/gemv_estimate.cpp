@@ -34,9 +34,13 @@ double rate_of_runs(const GemvConfig& c) {
 double instructions_per_weight(const GemvConfig& c, int weight_bits) {
   const double lines = double(c.columns) * c.products;
   const double row_sums = c.row_sums == RowSums::none ? 0 : c.row_sums == RowSums::squares ? 1 : 3;
-  const bool quantised = weight_bits < 8 * c.element_bytes;  // its bits taken out, made a float, scaled (and rounded)
+  const bool quantised =
+      weight_bits < 8 * c.element_bytes;  // its bits taken out, made a float, scaled (and rounded)
   if (c.tensor_cores)
-    return (quantised ? 4.5 : c.b_contiguous == Contiguous::k ? 0.2 : 0.8) + c.rows / 8 * (1 + 2 * row_sums) / lines;
+    return (quantised                         ? 4.5
+            : c.b_contiguous == Contiguous::k ? 0.2
+                                              : 0.8) +
+           c.rows / 8 * (1 + 2 * row_sums) / lines;
   const double widen = c.element_bytes == 4 ? 0 : 1;
   return (quantised ? 4 : widen) + c.rows + c.rows * (widen + row_sums) / lines;
 }

@@ -13,12 +13,13 @@ namespace tenon {
 /// One operand of a product. Lines run along k, or along the other index.
 struct ProductOperand {
   const Value* value = nullptr;  ///< as the product reads it
-  const Node* dequantise = nullptr;  ///< where it is kept as integers: `view` is of those, in elements of `value`
-  OperandView view;              ///< without a base when a head computes it
+  const Node* dequantise =
+      nullptr;       ///< where it is kept as integers: `view` is of those, in elements of `value`
+  OperandView view;  ///< without a base when a head computes it
   bool along_k = true;
   Extent line_stride;                 ///< elements from line to line
   std::vector<Extent> batch_strides;  ///< one for each dim of the batch; 0 where it broadcasts
-  int bits = 16;        ///< of an element in memory
+  int bits = 16;                      ///< of an element in memory
   int copy_bytes = 16;  ///< 16, 8, 4, 2 or 1: what every line's start is aligned to, with bases at 16
 };
 

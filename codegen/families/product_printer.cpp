@@ -85,9 +85,10 @@ class ProductPrinter {
   std::string quantised_text(const ProductOperand& operand, const std::string& pointer) {
     const auto number = [](int64_t value) { return std::to_string(value); };
     return "QuantisedMatrix<" + element() + ", " + number(operand.bits) + ", " +
-           number(operand.dequantise->attributes.integer("group")) + ", " + number(file_.right_elements) + ", " +
-           number(operand.copy_bytes) + ">{" + pointer + ", " +
-           parameters_.pointer(operand.dequantise->operand(1)) + ", " + parameters_.text(operand.line_stride) + "}";
+           number(operand.dequantise->attributes.integer("group")) + ", " + number(file_.right_elements) +
+           ", " + number(operand.copy_bytes) + ">{" + pointer + ", " +
+           parameters_.pointer(operand.dequantise->operand(1)) + ", " +
+           parameters_.text(operand.line_stride) + "}";
   }
 
   /// Prints the struct `name` with the functions in `body` and, as members, what they use. Returns its

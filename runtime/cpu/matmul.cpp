@@ -136,7 +136,8 @@ Panel Product::widened_weights(int64_t column, int64_t columns, std::vector<floa
   if (by_columns)
     for (int64_t i = 0; i < columns; ++i) dequantise_line(weights, column + i, 0, k, scratch.data() + i * k);
   else
-    for (int64_t i = 0; i < k; ++i) dequantise_line(weights, i, column, columns, scratch.data() + i * columns);
+    for (int64_t i = 0; i < k; ++i)
+      dequantise_line(weights, i, column, columns, scratch.data() + i * columns);
   return by_columns ? Panel{scratch.data(), 1, k} : Panel{scratch.data(), columns, 1};
 }
 

@@ -18,8 +18,9 @@ View attention(const Node& node, Operands operands);
 View rope(const Node& node, Operands operands);
 View grouped_matmul(const Node& node, Operands operands);
 View movement(const Node& node, Operands operands);
-View quantised(const Node& node, Operands operands);  ///< dequantise: the integers themselves, with their scales
-View source(const Node& node);  ///< constant, iota, rope_table
+View quantised(const Node& node,
+               Operands operands);  ///< dequantise: the integers themselves, with their scales
+View source(const Node& node);      ///< constant, iota, rope_table
 
 /// Writes a cache_write's new rows into `cache` itself: its storage must be writable. Nothing is written where a
 /// position or a page is wrong.

@@ -8,8 +8,7 @@ namespace tenon::cpu {
 namespace {
 
 TENON_SIMD void widen_bytes(const std::byte* in, int64_t count, float scale, float* out) {
-  for (int64_t i = 0; i < count; ++i)
-    out[i] = static_cast<float>(static_cast<int8_t>(in[i])) * scale;
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(static_cast<int8_t>(in[i])) * scale;
 }
 
 TENON_SIMD void widen_pairs(const std::byte* in, int64_t pairs, float scale, float* out) {

@@ -51,7 +51,8 @@ __device__ __forceinline__ unsigned f8_from_float(float x, float least, float mo
   const float magnitude = sign ? -x : x, kept = magnitude < most ? magnitude : most;
   const unsigned bits = __builtin_bit_cast(unsigned, kept);
   if (kept >= least)
-    return sign | ((bits + (1u << (kShift - 1)) - 1 + (bits >> kShift & 1)) >> kShift) - ((127 - kBias) << kMantissa);
+    return sign | ((bits + (1u << (kShift - 1)) - 1 + (bits >> kShift & 1)) >> kShift) -
+                      ((127 - kBias) << kMantissa);
   const float unit = least * float(1u << kShift);  // its last bit is that of a subnormal; the addition rounds
   return sign | (__builtin_bit_cast(unsigned, kept + unit) - __builtin_bit_cast(unsigned, unit));
 }

@@ -178,7 +178,8 @@ outputs = ['y']
   CHECK(messages == std::vector<std::string>{"unknown scheme \"int3\"", "quant needs a scheme and a group",
                                              "'c' is quantised, so it has two axes or more",
                                              "'d' is quantised, so it is f32, f16 or bf16, not i32",
-                                             "a group has at least 1 element", "unknown key 'size' in quant"});
+                                             "a group has at least 1 element",
+                                             "unknown key 'size' in quant"});
   Error uneven = parse_error(std::string(kHead) + R"([inputs]
 x = { shape = [2, 12] }
 [weights]

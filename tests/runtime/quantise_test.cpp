@@ -14,7 +14,8 @@ using namespace tenon;
 
 namespace {
 
-const Node& dequantise_node(Graph& graph, DType integers, int64_t in, int64_t group, DType scales = DType::kF32) {
+const Node& dequantise_node(Graph& graph, DType integers, int64_t in, int64_t group,
+                            DType scales = DType::kF32) {
   Builder builder(graph);
   const int64_t per_element = integers == DType::kU8 ? 2 : 1;
   Value* values = builder.source(Op::kWeight, "w", {integers, {1, in / per_element}});
@@ -103,16 +104,19 @@ TEST_CASE("wrong scales and integers are errors that name the tensor, all of the
   given.add<float>("file.w.scale", FileType::kF32, {1, 2}, {1, INFINITY});
   given.add<uint8_t>("v", FileType::kU8, {1, 4}, {0, 0, 0, 0});
   CHECK(problems(given) ==
-        std::vector<std::string>{"'w.scale': scale 1 is not finite",
-                                 "f.safetensors: tensor 'v' is u8[1, 4], the model declares i8[1, 4]: these types do not convert",
-                                 "weight 'v.scale' (f32[1, 1]) is missing"});
+        std::vector<std::string>{
+            "'w.scale': scale 1 is not finite",
+            "f.safetensors: tensor 'v' is u8[1, 4], the model declares i8[1, 4]: these types do not convert",
+            "weight 'v.scale' (f32[1, 1]) is missing"});
   Given more;
   more.add<float>("file.w", FileType::kF32, {1, 4}, {0, NAN, 0, 0});
   more.add<int8_t>("v", FileType::kI8, {1, 4}, {0, 0, 0, 0});
   more.add<int8_t>("v.scale", FileType::kI8, {1, 1}, {1});
   CHECK(problems(more) ==
-        std::vector<std::string>{"weight 'file.w': it holds values that are not finite, so it cannot be quantised",
-                                 "f.safetensors: tensor 'v.scale' is i8[1, 1], the model declares f32[1, 1]: these types do not convert"});
+        std::vector<std::string>{
+            "weight 'file.w': it holds values that are not finite, so it cannot be quantised",
+            "f.safetensors: tensor 'v.scale' is i8[1, 1], the model declares f32[1, 1]: these types do not "
+            "convert"});
 }
 
 }  // namespace

@@ -29,9 +29,8 @@ struct Site {
   Builder b{graph};
 
   Value* weight(llvm::StringRef name, DType integers, DType floats, int64_t out, int64_t in, int64_t group) {
-    Value* values =
-        b.source(Op::kWeight, name, {integers, {out, integers == DType::kU8 ? in / 2 : in}});
-    Value* scales = b.source(Op::kWeight, (name + ".scale").str(), {floats, {out, in / group}});
+    Value* values = b.source(Op::kWeight, name, {integers, {out, integers == DType::kU8 ? in / 2 : in}});
+    Value* scales = b.source(Op::kWeight, (name + "_scale").str(), {floats, {out, in / group}});
     return b.make(Op::kDequantise, {values, scales}, {{"group", group}});
   }
   Region region(Pattern pattern, Value* output) {
@@ -45,14 +44,15 @@ constexpr DType kTypes[] = {DType::kF32, DType::kBF16, DType::kF16};
 double tolerance(DType type) { return type == DType::kF32 ? 2e-5 : type == DType::kF16 ? 4e-3 : 3e-2; }
 
 /// [rows, in] @ [in, out] with weights along k, or [rows, out] @ [out, in] with weights along the columns.
-void check_product(const EmittingFamily& family, DType type, DType integers, int64_t rows, int64_t out, int64_t in,
-                   int64_t group, bool along_k, const char* config = "", bool all = false) {
+void check_product(const EmittingFamily& family, DType type, DType integers, int64_t rows, int64_t out,
+                   int64_t in, int64_t group, bool along_k, const char* config = "", bool all = false) {
   CAPTURE(name_of(type).str(), name_of(integers).str(), rows, out, in, group, along_k);
   Site site;
   Value* x = site.b.source(Op::kInput, "x", {type, {rows, along_k ? in : out}});
   Value* w = site.weight("w", integers, type, out, in, group);
   const Region region = site.region(Pattern::kProduct, site.b.matmul(x, w, false, along_k));
-  check_kernel(family, region, {.draw = draw, .all_candidates = all, .config = config, .tolerance = tolerance(type)});
+  check_kernel(family, region,
+               {.draw = draw, .all_candidates = all, .config = config, .tolerance = tolerance(type)});
 }
 
 }  // namespace
@@ -60,8 +60,8 @@ void check_product(const EmittingFamily& family, DType type, DType integers, int
 TEST_CASE("tiled products read integers of both widths along both indices") {
   for (DType type : kTypes) {
     check_product(gemm_family(), type, DType::kU8, 20, 33, 64, 16, true);
-    check_product(gemm_family(), type, DType::kI8, 20, 33, 60, 20, true);   // lines aligned to 4 bytes
-    check_product(gemm_family(), type, DType::kU8, 20, 33, 42, 3, true);    // and to one, groups inside a chunk
+    check_product(gemm_family(), type, DType::kI8, 20, 33, 60, 20, true);  // lines aligned to 4 bytes
+    check_product(gemm_family(), type, DType::kU8, 20, 33, 42, 3, true);  // and to one, groups inside a chunk
     check_product(gemm_family(), type, DType::kU8, 17, 30, 48, 24, false);
   }
 }
@@ -82,8 +82,7 @@ TEST_CASE("two products of quantised weights meet in their gate") {
   Value* up = site.b.matmul(x, site.weight("up", DType::kU8, DType::kBF16, 32, 64, 32), false, true);
   const Region region =
       site.region(Pattern::kGated, site.b.make(Op::kMul, {site.b.make(Op::kSilu, {gate}), up}));
-  const std::string source =
-      check_kernel(gemv_family(), region, {.draw = draw, .tolerance = 3e-2});
+  const std::string source = check_kernel(gemv_family(), region, {.draw = draw, .tolerance = 3e-2});
   CHECK(source.find("QuantisedMatrix<bf16, 4, 32, 32, 16>{gate, gate_scale, 64}") != std::string::npos);
 }
 

@@ -115,7 +115,8 @@ TEST_CASE("products of types that no product kernel multiplies are sums of rows"
       Graph graph;
       Builder b(graph);
       INFO("type ", name_of(type).str());
-      check(graph, {b.matmul(input(b, "a", type, c.a), input(b, "b", type, c.b), c.transpose_a, c.transpose_b)});
+      check(graph,
+            {b.matmul(input(b, "a", type, c.a), input(b, "b", type, c.b), c.transpose_a, c.transpose_b)});
     }
 }
 

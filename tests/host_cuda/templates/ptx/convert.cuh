@@ -45,8 +45,9 @@ inline unsigned f8_from_float(float x, int mantissa) {
   double distance = 1e300;
   for (unsigned bits = 0; bits < (mantissa == 3 ? 0x7fu : 0x7cu); ++bits) {
     const int exponent = int(bits >> mantissa), fraction = int(bits & ((1u << mantissa) - 1));
-    const double value = exponent == 0 ? __builtin_ldexp(fraction, 1 - bias - mantissa)
-                                       : __builtin_ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
+    const double value = exponent == 0
+                             ? __builtin_ldexp(fraction, 1 - bias - mantissa)
+                             : __builtin_ldexp(fraction + (1 << mantissa), exponent - bias - mantissa);
     double d = __builtin_fabs(__builtin_fabs(double(x)) - value);
     if (__builtin_isinf(x)) d = -value;
     if (d < distance || (d == distance && bits % 2 == 0)) best = bits, distance = d;
