@@ -46,7 +46,7 @@ double tolerance(DType type) { return type == DType::kF32 ? 2e-5 : type == DType
 /// [rows, in] @ [in, out] with weights along k, or [rows, out] @ [out, in] with weights along the columns.
 void check_product(const EmittingFamily& family, DType type, DType integers, int64_t rows, int64_t out,
                    int64_t in, int64_t group, bool along_k, const char* config = "", bool all = false) {
-  CAPTURE(name_of(type).str(), name_of(integers).str(), rows, out, in, group, along_k);
+  INFO(name_of(type).str(), " ", name_of(integers).str(), " ", rows, " x ", out, " x ", in, " group ", group);
   Site site;
   Value* x = site.b.source(Op::kInput, "x", {type, {rows, along_k ? in : out}});
   Value* w = site.weight("w", integers, type, out, in, group);
