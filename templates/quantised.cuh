@@ -5,6 +5,20 @@
 
 namespace tenon {
 
+// The widest unsigned integer that kBytes are some of.
+template <int kBytes>
+struct WordOf {
+  using Type = u8;
+};
+template <int kBytes>
+requires(kBytes % 4 == 2) struct WordOf<kBytes> {
+  using Type = u16;
+};
+template <int kBytes>
+requires(kBytes % 4 == 0) struct WordOf<kBytes> {
+  using Type = u32;
+};
+
 // Lines of `stride` elements, kWidth of them at a time: a source that RegisterCopier takes, and what gemv streams.
 // Of two 4-bit integers in a byte the low one comes first. Lines begin at multiples of kAligned bytes, groups at
 // multiples of kGroup elements of a line, which `stride` is a multiple of.
@@ -14,8 +28,11 @@ struct QuantisedMatrix {
   static constexpr int kBytes = kWidth * kBits / 8;
   static constexpr int kScales = kGroup % kWidth == 0 ? 1 : kWidth;  // of a chunk
   static_assert((kBits == 4 || kBits == 8) && kWidth * kBits % 8 == 0);
+  // Integers stay in words until they are multiplied: bytes apart would take a register each.
+  using Word = typename WordOf<kBytes>::Type;
+  static constexpr int kWordBits = 8 * int(sizeof(Word));
   struct Chunk {
-    Vec<u8, kBytes> integers;
+    Vec<Word, kBytes / int(sizeof(Word))> integers;
     Vec<T, kScales> scales;
   };
   using Inputs = Chunk;
@@ -29,11 +46,11 @@ struct QuantisedMatrix {
     const i64 first = line * stride + position;
     const u8* const from = static_cast<const u8*>(data) + first * kBits / 8;
     if constexpr (kAligned % kBytes == 0) {  // then lines are whole chunks
-      chunk.integers = load_raw<kBytes>(from);
+      chunk.integers = load_raw<kBytes / int(sizeof(Word))>(reinterpret_cast<const Word*>(from));
     } else {
 #pragma unroll
       for (int i = 0; i < kBytes; ++i)
-        if (i * 8 / kBits < count) chunk.integers[i] = from[i];
+        if (i * 8 / kBits < count) chunk.integers[i * 8 / kWordBits] |= Word(from[i]) << (i * 8 % kWordBits);
     }
     const T* const line_scales = scales + line * (stride / kGroup);
 #pragma unroll
@@ -51,7 +68,8 @@ struct QuantisedMatrix {
     Vec<float, kWidth> values;
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
-      const u32 bits = u32(chunk.integers[i * kBits / 8]) >> (i * kBits % 8) & (kPower - 1);
+      const u32 word = chunk.integers[i * kBits / kWordBits];
+      const u32 bits = word >> (i * kBits % kWordBits) & (kPower - 1);
       const float raised = __builtin_bit_cast(float, u32(127 + kBits) << 23 | (bits ^ kHalf) << (23 - kBits));
       const float scale = widen(chunk.scales[kScales == 1 ? 0 : i]);
       values[i] = Storage16<T> ? fmaf(raised, scale, -kOffset * scale) : (raised - kOffset) * scale;

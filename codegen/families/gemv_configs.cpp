@@ -222,8 +222,9 @@ int gemv_registers(const GemvConfig& c, int weight_bits) {
   const int line_bytes = (c.b_contiguous == Contiguous::k ? c.depth : c.columns) * weight_bits / 8;
   const int scale = weight_bits < 8 * c.element_bytes ? 1 : 0;
   const int lines = c.rounds * c.lines() * c.products * (std::max(line_bytes / 4, 1) + scale);
+  const int widened = scale * line_bytes * 8 / weight_bits;  // elements of a line, as floats
   const int sums = c.products * c.rows * c.columns / (c.tensor_cores ? 8 : 1);
-  return lines + sums + row_registers(c) + kAddressesAndIndices;
+  return lines + widened + sums + row_registers(c) + kAddressesAndIndices;
 }
 
 std::vector<Candidate> gemv_candidates(const ProductProblem& problem, const Region& region,

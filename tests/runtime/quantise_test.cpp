@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "ir/builder.h"
 #include "ir/diagnostics.h"
