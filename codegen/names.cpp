@@ -35,7 +35,7 @@ const llvm::StringSet<>& reserved() {
       "assert",      "printf",    "main",       "signbit",   "isnan",      "isinf",        "unix",
       "linux",       "NULL",      "NAN",        "INFINITY",  "Body",       "Loaded",       "v",
       "chunk",       "count",     "kConfig",    "row",       "at",         "Epilogue",     "Head",
-      "Index",       "f8e4m3",    "f8e5m2"};
+      "Index",       "f8e4m3",    "f8e5m2",     "QuantisedMatrix"};
   return words;
 }
 
