@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
 constexpr int kMostRegisters = 200, kSpare = 40;
-constexpr int kMostRowsOfLongLoads = 2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
+constexpr int kMostRowsOfLongLoads =
+    2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
 
 /// Distance of the columns that rotary positions mix where all of them agree; 0: none, or not all.

@@ -63,9 +63,10 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
                row_bytes = blocks * c.rows * k / c.slices * c.element_bytes,
                partials = c.slices > 1 ? 2.0 * blocks * c.partial_floats() * 4 : 0;
   const int line_elements = c.b_contiguous == Contiguous::k ? c.depth : c.columns;
-  const double resident = std::clamp<double>(
-      std::min(card.registers_per_sm / (c.threads() * gemv_registers(c, bits)), card.threads_per_sm / c.threads()),
-      1, 32);
+  const double resident =
+      std::clamp<double>(std::min(card.registers_per_sm / (c.threads() * gemv_registers(c, bits)),
+                                  card.threads_per_sm / c.threads()),
+                         1, 32);
   const double blocks_per_sm = std::ceil(blocks / card.sms), filled = blocks / (blocks_per_sm * card.sms);
   const double under_way = std::min(resident, blocks_per_sm) * c.threads() * c.rounds * c.lines() *
                            c.products * line_elements * bits / 8;

@@ -40,29 +40,30 @@ std::string config_text(const GemvConfig& c) {
 EmittedKernel print_gemv(const Region& region, const ProductProblem& problem, const GemvChoice& choice,
                          const Target& target, llvm::StringRef name) {
   const GemvConfig& config = choice.config;
-  return print_product(region, problem,
-                       {.family = "gemv",
-                        .config_name = config_name(config),
-                        .header = "templates/gemv.cuh",
-                        .config_type = "GemvConfig",
-                        .config = config_text(config),
-                        .sums_type = "GemvSums",
-                        .function = "gemv",
-                        .batch_function = "gemv_batch",
-                        .head_elements = config.depth,
-                        .exact_head = true,
-                        .right_elements = config.b_contiguous == Contiguous::k ? config.depth : config.columns,
-                        .vector = config.vector,
-                        .exact_n = config.exact_n,
-                        .tiles = choice.tiles,
-                        .slices = config.slices,
-                        .threads = config.threads(),
-                        .shared_bytes = config.shared_bytes(),
-                        .partial_floats = config.partial_floats(),
-                        .waits = true,
-                        // Else ptxas may spill to make room for a second such block.
-                        .blocks_per_sm = config.threads() >= 512 ? 1 : 0},
-                       target, name);
+  return print_product(
+      region, problem,
+      {.family = "gemv",
+       .config_name = config_name(config),
+       .header = "templates/gemv.cuh",
+       .config_type = "GemvConfig",
+       .config = config_text(config),
+       .sums_type = "GemvSums",
+       .function = "gemv",
+       .batch_function = "gemv_batch",
+       .head_elements = config.depth,
+       .exact_head = true,
+       .right_elements = config.b_contiguous == Contiguous::k ? config.depth : config.columns,
+       .vector = config.vector,
+       .exact_n = config.exact_n,
+       .tiles = choice.tiles,
+       .slices = config.slices,
+       .threads = config.threads(),
+       .shared_bytes = config.shared_bytes(),
+       .partial_floats = config.partial_floats(),
+       .waits = true,
+       // Else ptxas may spill to make room for a second such block.
+       .blocks_per_sm = config.threads() >= 512 ? 1 : 0},
+      target, name);
 }
 
 }  // namespace tenon
