@@ -41,12 +41,39 @@ const llvm::StringSet<>& reserved() {
 
 /// What generated code names of the headers of the families: tests/codegen/names_test.cpp finds what is missing.
 bool names_a_family(llvm::StringRef name) {
-  static const llvm::StringSet<> words = {
-      "Row",       "Matrix",      "GemmSums",        "RowLayout",     "ResidentRow",    "StreamedRow",
-      "kTile",     "shape",       "fetch",           "read",          "write",          "wrap_index",
-      "walk_rows", "topk_rows",   "gemm_sm80",       "walk_elements", "attention_sm80", "AttentionProblem",
-      "gemv",      "GemvSums",    "ExpertsProblem",  "Finish",        "experts_each",   "experts_sum",
-      "problem",   "sample_rows", "QuantisedMatrix", "f8e4m3",        "f8e5m2"};
+  static const llvm::StringSet<> words = {"Row",
+                                          "Matrix",
+                                          "GemmSums",
+                                          "RowLayout",
+                                          "ResidentRow",
+                                          "StreamedRow",
+                                          "kTile",
+                                          "shape",
+                                          "fetch",
+                                          "read",
+                                          "write",
+                                          "wrap_index",
+                                          "walk_rows",
+                                          "topk_rows",
+                                          "gemm_sm80",
+                                          "walk_elements",
+                                          "attention_sm80",
+                                          "AttentionProblem",
+                                          "gemv",
+                                          "GemvSums",
+                                          "ExpertsProblem",
+                                          "Finish",
+                                          "experts_each",
+                                          "experts_sum",
+                                          "problem",
+                                          "sample_rows",
+                                          "QuantisedMatrix",
+                                          "f8e4m3",
+                                          "f8e5m2",
+                                          "PagedOperand",
+                                          "SplitWorkspace",
+                                          "attention_decode_sm80",
+                                          "attention_decode_simt"};
   return name.startswith("TENON_") || words.contains(name);
 }
 

@@ -12,12 +12,21 @@ fail() { printf 'gpu.sh: %s\n' "$*" >&2; exit 1; }
 checked=(
   "ffn T=512 auto" "ffn T=512 fused" "ffn T=512 library" "attention_primitives T=300 fused" "minilm T=12 fused"
   "gpt2 T=48 auto" "gpt2 T=48 fused" "qwen2.5-0.5b T=5 fused" "llama-3.2-1b T=5 auto" "llama-3.2-1b T=5 fused"
+  "gpt2 T=1 fused" "qwen2.5-0.5b T=1 fused" "llama-3.2-1b T=1 fused" "seeds/mlp M=1 fused" "seeds/o_proj M=1 fused"
 )
 timed=(
   "ffn T=4096 auto" "ffn T=4096 fused" "attention_primitives T=2048 fused" "attention_primitives T=4096 fused"
   "gpt2 T=512 auto" "gpt2 T=512 fused" "llama-3.2-1b T=512 auto" "llama-3.2-1b T=512 fused"
-  "llama-3.2-1b T=1 auto" "llama-3.2-1b T=1 fused" "llama-3.2-1b T=1 library"
+  "gpt2 T=1 fused" "gpt2 T=1 library" "seeds/mlp M=1 fused" "seeds/mlp M=1 library" "seeds/o_proj M=1 fused"
+  "seeds/o_proj M=1 library" "seeds/attention B=16 fused"
 )
+# Answers of so many tokens to a prompt of 1000, and what is timed again with launches that do not overlap.
+generated=(
+  "llama-3.2-1b 64 auto" "llama-3.2-1b 64 fused" "llama-3.2-1b 64 library" "qwen2.5-0.5b 64 auto" "qwen2.5-0.5b 64 fused"
+  "qwen2.5-0.5b 64 library"
+)
+timed_apart=("ffn T=4096 fused" "gpt2 T=512 fused" "llama-3.2-1b T=512 fused" "gpt2 T=1 fused" "seeds/mlp M=1 fused")
+generated_apart=("llama-3.2-1b 64 fused" "qwen2.5-0.5b 64 fused")
 limit_mb=60
 
 # The folder of the newest NVRTC that stands in a usual place; nothing where there is none.
@@ -84,6 +93,18 @@ each() {
   done
 }
 
+# The JSON of an answer for each "MODEL STEPS POLICY".
+each_generated() {
+  local entry model steps policy separator=""
+  for entry in "$@"; do
+    read -r model steps policy <<<"$entry"
+    echo "generate $entry" >&2
+    printf '%s\n  {"model": "%s", "policy": "%s", "generate": %s}' "$separator" "$model" "$policy" \
+      "$(json_of bin/tenon generate "examples/models/$model.toml" --tokens "$(seq -s , 1 1000)" --steps "$steps" --policy "$policy" --device cuda)"
+    separator=,
+  done
+}
+
 # Unpacks DIR into a folder of its own and goes there.
 unpack() {
   [ -f "$1/payload.tar.gz" ] || fail "$1 is no folder that gpu.sh --pack made"
@@ -117,6 +138,12 @@ run() {
     each check "${checked[@]}"
     printf '\n ],\n "timings": ['
     each bench "${timed[@]}"
+    printf '\n ],\n "generated": ['
+    each_generated "${generated[@]}"
+    printf '\n ],\n "timings_apart": ['
+    TENON_OVERLAP=0 each bench "${timed_apart[@]}"
+    printf '\n ],\n "generated_apart": ['
+    TENON_OVERLAP=0 each_generated "${generated_apart[@]}"
     printf '\n ]}\n'
   } >"$target/gpu.json"
   echo "$target/gpu.json"

@@ -13,6 +13,8 @@ void add_tensor_options(CLI::App& command, TensorOptions& options) {
       .add_option("--weights", options.weights, "a safetensors file, its index, or a folder; may be repeated")
       ->type_name("F.safetensors|DIR")
       ->allow_extra_args(false);
+  command.add_option("--inputs", options.inputs, "inputs by name; the others are drawn")
+      ->type_name("F.safetensors");
   command.add_option("--seed", options.seed, "of the tensors that are not given")->type_name("N");
 }
 
@@ -20,8 +22,10 @@ PlacedModel place(const ModelOptions& options, const TensorOptions& tensors, std
   parse_policy(options.policy);
   GivenPaths paths;
   paths.weights = tensors.weights;
+  paths.inputs = tensors.inputs;
   const GivenTensors given = open_tensors(paths);
-  PlacedModel placed{BoundModel::read(options), nullptr, {}, nullptr, nullptr, nullptr};
+  PlacedModel placed{
+      BoundModel::read(options, given.input_extents()), nullptr, {}, nullptr, nullptr, nullptr};
   placed.graph = placed.bound.model.build(placed.bound.dims);
   placed.device = std::move(device);
   if (placed.device->needs_plan()) placed.plan = placed.bound.plan_on(options, *placed.device);

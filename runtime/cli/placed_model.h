@@ -20,9 +20,10 @@ struct PlacedModel {
 
 struct TensorOptions {
   std::vector<std::string> weights;
+  std::string inputs;  ///< F.safetensors, or ""
   uint64_t seed = 0;
 };
-/// Adds --weights and --seed to a command.
+/// Adds --weights, --inputs and --seed to a command.
 void add_tensor_options(CLI::App& command, TensorOptions& options);
 
 /// Opens the files, binds dims and tensors, plans and prepares; prints the notes.

@@ -31,14 +31,18 @@ __device__ __forceinline__ unsigned f16x2_from_floats(float low, float high) {
   return r;
 }
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
-__device__ __forceinline__ unsigned short e4m3x2_from_floats(float low, float high) {
-  unsigned short r;
-  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(r) : "f"(high), "f"(low));
+__device__ __forceinline__ unsigned e4m3x2_from_floats(float low, float high) {
+  unsigned r;
+  asm("{ .reg .b16 pair; cvt.rn.satfinite.e4m3x2.f32 pair, %1, %2; cvt.u32.u16 %0, pair; }"
+      : "=r"(r)
+      : "f"(high), "f"(low));
   return r;
 }
-__device__ __forceinline__ unsigned short e5m2x2_from_floats(float low, float high) {
-  unsigned short r;
-  asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(r) : "f"(high), "f"(low));
+__device__ __forceinline__ unsigned e5m2x2_from_floats(float low, float high) {
+  unsigned r;
+  asm("{ .reg .b16 pair; cvt.rn.satfinite.e5m2x2.f32 pair, %1, %2; cvt.u32.u16 %0, pair; }"
+      : "=r"(r)
+      : "f"(high), "f"(low));
   return r;
 }
 #else
@@ -56,10 +60,10 @@ __device__ __forceinline__ unsigned f8_from_float(float x, float least, float mo
   const float unit = least * float(1u << kShift);  // its last bit is that of a subnormal; the addition rounds
   return sign | (__builtin_bit_cast(unsigned, kept + unit) - __builtin_bit_cast(unsigned, unit));
 }
-__device__ __forceinline__ unsigned short e4m3x2_from_floats(float low, float high) {
+__device__ __forceinline__ unsigned e4m3x2_from_floats(float low, float high) {
   return f8_from_float<3>(low, 0x1p-6f, 448.0f) | f8_from_float<3>(high, 0x1p-6f, 448.0f) << 8;
 }
-__device__ __forceinline__ unsigned short e5m2x2_from_floats(float low, float high) {
+__device__ __forceinline__ unsigned e5m2x2_from_floats(float low, float high) {
   return f8_from_float<2>(low, 0x1p-14f, 57344.0f) | f8_from_float<2>(high, 0x1p-14f, 57344.0f) << 8;
 }
 #endif
