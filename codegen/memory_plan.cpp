@@ -1,4 +1,4 @@
-// memory_plan.cpp: best fit in the order of time, or the largest first.
+// memory_plan.cpp: best fit in the order of time, or the heaviest first.
 #include "codegen/memory_plan.h"
 
 #include <algorithm>
@@ -85,14 +85,20 @@ int64_t lowest_gap(const std::multimap<int64_t, int64_t>& taken, int64_t bytes) 
   return free;
 }
 
-MemoryPlan largest_first(const std::vector<Lifetime>& lifetimes) {
+/// The heavier the earlier a piece is placed.
+using Weight = double (*)(const Lifetime&);
+double size_of(const Lifetime& piece) { return static_cast<double>(piece.bytes); }
+double area_of(const Lifetime& piece) { return size_of(piece) * (piece.last - piece.first + 1); }
+double span_of(const Lifetime& piece) { return piece.last - piece.first; }
+
+MemoryPlan heaviest_first(const std::vector<Lifetime>& lifetimes, Weight weight) {
   MemoryPlan plan;
   plan.offsets.assign(lifetimes.size(), 0);
-  std::vector<size_t> by_size(lifetimes.size()), placed;
-  std::iota(by_size.begin(), by_size.end(), 0);
-  std::stable_sort(by_size.begin(), by_size.end(),
-                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
-  for (size_t i : by_size) {
+  std::vector<size_t> order(lifetimes.size()), placed;
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return weight(lifetimes[a]) > weight(lifetimes[b]); });
+  for (size_t i : order) {
     const Lifetime& piece = lifetimes[i];
     if (piece.bytes == 0) continue;
     std::multimap<int64_t, int64_t> taken;
@@ -113,10 +119,13 @@ constexpr size_t kMostForSearch = 4096;  // placing the largest first looks at e
 MemoryPlan plan_memory(const std::vector<Lifetime>& lifetimes) {
   MemoryPlan plan = best_fit_in_time(lifetimes);
   if (plan.bytes == plan.peak || lifetimes.size() > kMostForSearch) return plan;
-  MemoryPlan other = largest_first(lifetimes);
-  if (other.bytes >= plan.bytes) return plan;
-  other.peak = plan.peak;
-  return other;
+  const int64_t peak = plan.peak;
+  for (Weight weight : {size_of, area_of, span_of}) {
+    MemoryPlan other = heaviest_first(lifetimes, weight);
+    if (other.bytes < plan.bytes) plan = std::move(other);
+  }
+  plan.peak = peak;
+  return plan;
 }
 
 }  // namespace tenon

@@ -2,20 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <set>
 
 #include "codegen/lower.h"
 #include "ir/model.h"
 
 using namespace tenon;
 
-namespace {
-
-/// Three values of these at one step each avoid a larger one of another step, which a best plan would put at different
-/// places in neighbouring layers; the planner's orders do not, and leave 17 %.
-const std::set<std::string> kKnownGap = {"gpt-175b", "gpt-oss-20b"};
-
-}  // namespace
+/// Of one token and of 17 of gpt-175b the planner's orders leave seven values' room where six are alive.
+constexpr double kKnownGap = 1.17;
 
 TEST_CASE("planned activations are at most 1.1 times the peak of live values") {
   int plans = 0;
@@ -36,9 +30,8 @@ TEST_CASE("planned activations are at most 1.1 times the peak of live values") {
         options.select.site_policy = model.policy();
         auto plan = lower(model.build(model.bind(dims, {})), options);
         CHECK(plan->arena_bytes >= plan->arena_bytes_alive);
-        CHECK(static_cast<double>(plan->arena_bytes) <=
-              (kKnownGap.count(entry.path().stem().string()) ? 1.17 : 1.1) *
-                  static_cast<double>(plan->arena_bytes_alive));
+        const double bound = entry.path().stem() == "gpt-175b" ? kKnownGap : 1.1;
+        CHECK(static_cast<double>(plan->arena_bytes) <= bound * static_cast<double>(plan->arena_bytes_alive));
         ++plans;
       }
   }
