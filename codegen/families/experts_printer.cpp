@@ -12,8 +12,7 @@ class ExpertsPrinter {
  public:
   ExpertsPrinter(const Region& region, const ExpertsSite& site, const ExpertsChoice& choice,
                  const Target& target, llvm::StringRef name)
-      : region_(region),
-        site_(site),
+      : site_(site),
         choice_(choice),
         title_{name, region, "experts", target, choice.text()},
         names_(*region.body),
@@ -154,7 +153,6 @@ class ExpertsPrinter {
     return kernel;
   }
 
-  const Region& region_;
   const ExpertsSite& site_;
   const ExpertsChoice& choice_;
   const KernelTitle title_;

@@ -152,8 +152,8 @@ TEST_CASE("row sums give the mean and variance of A's rows, far from zero and ac
   const char* const configs[] = {
       ".rows = 3, .columns = 2, .lanes = 64, .slices = 2, .row_sums = RowSums::moments",
       ".rows = 3, .columns = 4, .groups = 4, .lanes = 8, .row_sums = RowSums::moments",
-      ".rows = 3, .columns = 8, .groups = 2, .lanes = 32, .b_contiguous = Contiguous::outer, "
-      ".row_sums = RowSums::moments",
+      (".rows = 3, .columns = 8, .groups = 2, .lanes = 32, .b_contiguous = Contiguous::outer, "
+       ".row_sums = RowSums::moments"),
       ".rows = 8, .columns = 2, .groups = 8, .lanes = 8, .tensor_cores = true, .row_sums = RowSums::moments"};
   const GemvConfig values[] = {
       {.rows = 3, .columns = 2, .lanes = 64, .slices = 2, .row_sums = RowSums::moments},
