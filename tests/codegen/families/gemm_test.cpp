@@ -1,5 +1,6 @@
 // The gemm family: which regions it takes, what it proposes, and the values and text of its kernels.
 #include "codegen/families/gemm.h"
+#include "codegen/families/gemv.h"
 
 #include <doctest/doctest.h>
 
@@ -374,7 +375,7 @@ TEST_CASE("terms follow the problem: arithmetic by flops, DRAM by bytes, waves b
 }
 
 TEST_CASE("the model knows two fusions that are known to lose") {
-  // A generated product of one row, 896 x 896, does not beat the library by itself: both are a boundary and a few MB.
+  // A tiled product of one row, 896 x 896, does not beat the one that streams its weight.
   Site site;
   Value* x = site.input("x", kBf16, {1, 896});
   const Region region = site.region(
@@ -383,8 +384,8 @@ TEST_CASE("the model knows two fusions that are known to lose") {
   for (const Card& card : cards()) {
     INFO(card.name);
     target.card = card;
-    const Candidate library = cublaslt_family().candidates(region, target, {})[0];
-    CHECK(cheapest(gemm_family().candidates(region, target, {})).estimate.us >= library.estimate.us);
+    const Candidate streamed = cheapest(gemv_family().candidates(region, target, {}));
+    CHECK(cheapest(gemm_family().candidates(region, target, {})).estimate.us > streamed.estimate.us);
   }
   target.card = find_target("h200");
 
