@@ -9,6 +9,12 @@ bool overlaps_launches(const Target& target) {
   return arch.consume_front("sm_") && !arch.consumeInteger(10, generation) && generation >= 90;
 }
 
+bool gains_from_overlap(const EmittedKernel& kernel, const Estimate& estimate, const Target& target) {
+  constexpr double kShort = 2;  // times its boundary
+  if (kernel.source.empty() || !overlaps_launches(target)) return false;
+  return kernel.loads_first || estimate.us <= kShort * target.card.launch_us;
+}
+
 void open_entry(Text& text, const Target& target, const llvm::Twine& bounds, llvm::StringRef name,
                 const std::string& signature, bool wait) {
   text.open("extern \"C\" __global__ __launch_bounds__(" + bounds + ") void " + name + "(" + signature + ")");

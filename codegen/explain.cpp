@@ -80,15 +80,15 @@ std::string explain_kernel(const Plan& plan, const Kernel& kernel) {
 std::string overlap_text(const Plan& plan) {
   if (!overlaps_launches(plan.target))
     return "  boundaries: " + plan.target.card.arch + " starts a kernel when the one before it is complete\n";
-  int whole = 0;
-  for (const Kernel& kernel : plan.kernels)
-    if (!kernel.emitted.overlaps) whole += kernel.launches;
-  std::string text =
-      "  boundaries: a generated kernel is launched while the one before it ends, and waits before it reads";
-  if (whole > 0)
-    text += "; " + tell_count(whole, "library product", "library products") +
-            " start when all before is complete";
-  return text + " (the gain is not in the predictions)\n";
+  int early = 0, all = 0;
+  for (const Kernel& kernel : plan.kernels) {
+    all += kernel.launches;
+    if (kernel.emitted.overlaps) early += kernel.launches;
+  }
+  return "  boundaries: " + std::to_string(early) + " of " + tell_count(all, "launch", "launches") +
+         " begin while the kernel before still runs: those that load weights before they wait for it, or are "
+         "mostly boundary "
+         "(the gain is not in the predictions)\n";
 }
 
 std::string summary(const Plan& plan) {

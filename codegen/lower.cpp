@@ -116,7 +116,7 @@ void Lowering::emit_kernels() {
     }
     const auto* family = static_cast<const EmittingFamily*>(candidate.family);
     kernel.emitted = family->emit(choice.region, candidate, options.target, names.fresh(kernel.site));
-    kernel.emitted.overlaps = !kernel.emitted.source.empty() && overlaps_launches(options.target);
+    kernel.emitted.overlaps = gains_from_overlap(kernel.emitted, candidate.estimate, options.target);
     std::vector<PackedExpression> expressions;
     for (const Value* value : kernel.emitted.packed) expressions.push_back(extract(value));
     packed.push_back(std::move(expressions));

@@ -55,7 +55,8 @@ struct EmittedKernel {
   int64_t counter_bytes = 0;
   /// For output i: the parameter whose storage it shares (a cache write's cache), or -1.
   std::vector<int> aliases;
-  /// May be put on the card while the kernel before it still runs: it waits by itself (codegen/entry.h).
+  bool loads_first = false;  ///< weights are under way before it waits for earlier kernels
+  /// Put on the card while the kernel before it still runs: it waits by itself (codegen/entry.h).
   bool overlaps = false;
   /// Templates that `source` includes, directly: "templates/gemm_sm80.cuh".
   std::vector<std::string> includes;

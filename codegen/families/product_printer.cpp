@@ -210,6 +210,7 @@ class ProductPrinter {
     kernel.source = source;
     for (const auto& parameter : parameters_.in_order()) kernel.arguments.push_back(parameter.argument);
     kernel.packed = parameters_.packed();
+    kernel.loads_first = weights_go_first();
     kernel.grid[0] = static_cast<int>(file_.tiles);
     kernel.grid[1] = file_.slices;
     kernel.block[0] = file_.threads;

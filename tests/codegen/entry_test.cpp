@@ -26,3 +26,21 @@ TEST_CASE("from sm_90 on a kernel lets its successor in and waits for what came 
   CHECK(entry_for("h200", false) == head + early + "}\n");
   for (const char* card : {"sm_80", "sm_89"}) CHECK(entry_for(card) == head + "}\n");
 }
+
+TEST_CASE("overlap is for kernels that load weights first and for those that are mostly boundary") {
+  Target target;
+  target.card = find_target("h200");
+  EmittedKernel kernel;
+  Estimate estimate;
+  estimate.us = target.card.launch_us * 10;
+  CHECK(!gains_from_overlap(kernel, estimate, target));  // a library product
+  kernel.source = "...";
+  CHECK(!gains_from_overlap(kernel, estimate, target));
+  kernel.loads_first = true;
+  CHECK(gains_from_overlap(kernel, estimate, target));
+  kernel.loads_first = false;
+  estimate.us = target.card.launch_us * 1.5;
+  CHECK(gains_from_overlap(kernel, estimate, target));
+  target.card = find_target("a100");
+  CHECK(!gains_from_overlap(kernel, estimate, target));
+}
