@@ -6,6 +6,7 @@
 #include <functional>
 #include <numeric>
 
+#include "codegen/apply_facts.h"
 #include "codegen/kernel_frame.h"
 #include "codegen/pull_printer.h"
 #include "passes/quantity.h"
@@ -289,12 +290,7 @@ std::vector<Candidate> element_candidates(const KernelFamily& family, const Regi
         {"arithmetic", arithmetic, tell_flops(static_cast<double>(work.flops))}};
     c.estimate.us = card.launch_us + std::max({dram, waiting, arithmetic});
     c.estimate.basis = card.basis;
-    if (const double* measured = facts.measured(region.key, c.config)) {
-      c.estimate.us = *measured;
-      c.estimate.basis = Basis::kMeasured;
-    }
-    if (auto rejected = facts.rejected.find({region.key, c.config}); rejected != facts.rejected.end())
-      c.why_not = rejected->second;
+    apply_facts(facts, region, c);
     candidates.push_back(std::move(c));
   }
   return candidates;

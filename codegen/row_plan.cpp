@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "codegen/apply_facts.h"
 #include "passes/quantity.h"
 
 namespace tenon {
@@ -92,12 +93,7 @@ Candidate candidate(const KernelFamily& family, const Region& region, const RowP
       {"arithmetic", arithmetic, tell_flops(static_cast<double>(c.estimate.flops))}};
   c.estimate.us = card.launch_us + std::max({dram + l2, waiting, arithmetic}) + meeting;
   c.estimate.basis = card.basis;
-  if (const double* measured = facts.measured(region.key, c.config)) {
-    c.estimate.us = *measured;
-    c.estimate.basis = Basis::kMeasured;
-  }
-  if (auto rejected = facts.rejected.find({region.key, c.config}); rejected != facts.rejected.end())
-    c.why_not = rejected->second;
+  apply_facts(facts, region, c);
   c.details = choice;
   return c;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "codegen/apply_facts.h"
 #include "codegen/families/attention_printer.h"
 
 namespace tenon {
@@ -127,12 +128,7 @@ class AttentionDecodeFamily : public EmittingFamily {
         candidate.why_not = why_not(site, config, target.card);
         count_work(region, candidate.estimate);
         fill_estimate(candidate.estimate, site, config, target.card);
-        if (const double* us = facts.measured(region.key, candidate.config)) {
-          candidate.estimate.us = *us;
-          candidate.estimate.basis = Basis::kMeasured;
-        }
-        if (auto found = facts.rejected.find({region.key, candidate.config}); found != facts.rejected.end())
-          candidate.why_not = found->second;
+        apply_facts(facts, region, candidate);
         candidate.details = config;
         candidates.push_back(std::move(candidate));
       }

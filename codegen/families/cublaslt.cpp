@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codegen/apply_facts.h"
 #include "codegen/families/gemm_configs.h"
 #include "ir/print.h"
 

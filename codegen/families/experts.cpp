@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "codegen/apply_facts.h"
 #include "codegen/families/experts_printer.h"
 #include "passes/quantity.h"
 

@@ -1,6 +1,7 @@
 // gemm.cpp: the family of tiled products: tensor cores by portable instructions, or exact f32.
 #include "codegen/families/gemm.h"
 
+#include "codegen/apply_facts.h"
 #include "codegen/families/gemm_configs.h"
 #include "codegen/families/gemm_printer.h"
 

@@ -114,16 +114,6 @@ std::string config_name(const GemmConfig& config) {
   return config.slices > 1 ? name + " split " + std::to_string(config.slices) : name;
 }
 
-void apply_facts(const Facts& facts, const Region& region, Candidate& candidate) {
-  if (const double* us = facts.measured(region.key, candidate.config)) {
-    candidate.estimate.us = *us;
-    candidate.estimate.basis = Basis::kMeasured;
-    candidate.estimate.uncertainty = 0;
-  }
-  const auto why = facts.rejected.find({region.key, candidate.config});
-  if (why != facts.rejected.end()) candidate.why_not = why->second;
-}
-
 std::vector<Candidate> gemm_candidates(const ProductProblem& problem, const Region& region,
                                        const Target& target) {
   const bool tensor_cores =

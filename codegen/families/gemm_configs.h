@@ -31,9 +31,6 @@ std::vector<Candidate> gemm_candidates(const ProductProblem& problem, const Regi
 Estimate estimate_gemm(const ProductProblem& problem, const GemmChoice& choice, const Region& region,
                        const Target& target);
 
-/// Takes over what has been measured of a candidate, and why it was rejected.
-void apply_facts(const Facts& facts, const Region& region, Candidate& candidate);
-
 /// "12.3" and "52.4 MB at 4176 GB/s", for the terms of an estimate.
 std::string decimal(double value, int places);
 std::string megabytes_at(double bytes, double gb_s);

@@ -1,6 +1,7 @@
 // gemv.cpp: the family of products of few rows: weights streamed once past multiply-adds or tensor cores.
 #include "codegen/families/gemv.h"
 
+#include "codegen/apply_facts.h"
 #include "codegen/families/gemm_configs.h"
 #include "codegen/families/gemv_configs.h"
 #include "codegen/families/gemv_printer.h"
