@@ -107,6 +107,7 @@ struct AttentionSm80 {
   TENON_DEVICE void load(int tile, int rows, int columns, RowPointer row_pointer) const {
     constexpr int kLanes = TileRows::kCycle, kPassRows = kThreads / kLanes;
     static_assert(kPassRows % 8 == 0);
+    constexpr int kChunksAtOnce = kTile.aligned ? TileRows::kChunks : 1;  // those of elements live in registers
     const int first = load_row<TileRows>(), lane_column = threadIdx.x % kLanes * 8;
     unsigned char* const target = shared + tile + TileRows::chunk(first, lane_column / 8);
 #pragma unroll
@@ -114,7 +115,7 @@ struct AttentionSm80 {
       if (kRows % kPassRows != 0 && first >= kRows - pass) break;
       const bool valid = first < rows - pass;
       const T* source = row_pointer(pass) + lane_column;
-#pragma unroll
+#pragma unroll kChunksAtOnce
       for (int i = 0; i < TileRows::kChunks; i += kLanes) {
         const int real = 8 * (i + kLanes) <= columns ? 8 : columns - 8 * i - lane_column;  // of this chunk
         load_chunk(target + pass * TileRows::kBytes + 16 * i, source + 8 * i, valid ? real : 0);
