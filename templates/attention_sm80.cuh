@@ -107,7 +107,7 @@ struct AttentionSm80 {
   TENON_DEVICE void load(int tile, int rows, int columns, RowPointer row_pointer) const {
     constexpr int kLanes = TileRows::kCycle, kPassRows = kThreads / kLanes;
     static_assert(kPassRows % 8 == 0);
-    constexpr int kChunksAtOnce = kTile.aligned ? TileRows::kChunks : 1;  // those of elements live in registers
+    constexpr int kChunksAtOnce = kTile.aligned ? TileRows::kChunks : 1;  // elements take registers
     const int first = load_row<TileRows>(), lane_column = threadIdx.x % kLanes * 8;
     unsigned char* const target = shared + tile + TileRows::chunk(first, lane_column / 8);
 #pragma unroll
