@@ -17,6 +17,7 @@ namespace {
 using namespace generation;
 
 constexpr int64_t kStepsBetweenLooks = 16;  // the host looks for stop tokens that often
+constexpr double kWatchedUs = 1e5;  // and shows tokens to who watches that often, where steps are slow
 
 Tensor integers(Type type, llvm::ArrayRef<int64_t> values) {
   Tensor tensor = Tensor::uninitialised(std::move(type));
@@ -82,6 +83,7 @@ struct Generation::Impl {
   std::vector<int64_t> prefill(Generated& result);
   TensorMap chunk_inputs(int64_t first, int64_t count) const;
   std::vector<int64_t> decode_from(llvm::ArrayRef<int64_t> chosen, Generated& result);
+  int64_t steps_before_look(const Generated& result) const;
   std::vector<int64_t> history(llvm::ArrayRef<int64_t> chosen, int64_t steps) const;
   std::vector<int64_t> ends_of(llvm::ArrayRef<int64_t> tokens) const;
   std::vector<int64_t> ends_of_prompts() const;
@@ -225,9 +227,18 @@ std::vector<int64_t> Generation::Impl::ends_of(llvm::ArrayRef<int64_t> tokens) c
   return ends;
 }
 
+/// How many steps run before the host looks at their tokens.
+int64_t Generation::Impl::steps_before_look(const Generated& result) const {
+  const int64_t done = result.decode_steps, left = options.steps - done;
+  if (!options.watch) return options.stop.empty() ? left : std::min(left, kStepsBetweenLooks);
+  const double in_time = done ? kWatchedUs * static_cast<double>(done) / std::max(result.decode_us, 1.0) : 1;
+  return std::min(left, static_cast<int64_t>(std::clamp<double>(in_time, 1, kStepsBetweenLooks)));
+}
+
 /// Runs the step until all tokens are there, or all rows have finished. Returns [B, steps that ran + 1].
 std::vector<int64_t> Generation::Impl::decode_from(llvm::ArrayRef<int64_t> chosen, Generated& result) {
   std::vector<int64_t> tokens = chosen.vec();
+  if (options.watch) options.watch(tokens);
   if (options.steps == 0) return tokens;
   const Tensor places = position_at(ends_of_prompts());
   residents->set_state({{kToken, integers(token_type, chosen)}, {kPosition, places}});
@@ -237,14 +248,14 @@ std::vector<int64_t> Generation::Impl::decode_from(llvm::ArrayRef<int64_t> chose
   inputs.insert(numbers.begin(), numbers.end());
   int64_t& done = result.decode_steps;
   while (done < options.steps && llvm::is_contained(ends_of(tokens), done + 1)) {
-    const int64_t left = options.steps - done;
+    const int64_t count = steps_before_look(result);
     const auto began = std::chrono::steady_clock::now();
-    const int64_t count = options.stop.empty() ? left : std::min(left, kStepsBetweenLooks);
     decode.program->repeat(inputs, count);
     done += count;
     tokens = history(chosen, done);
     result.decode_us += microseconds_since(began);
     if (model.after_run) model.after_run();
+    if (options.watch) options.watch(tokens);
   }
   return tokens;
 }

@@ -33,6 +33,9 @@ struct GenerationOptions {
   std::vector<int64_t> stop;         ///< a row that gets one of these is finished
   std::optional<Sampling> sampling;  ///< greedy without
   bool keep_logits = false;
+  /// May be empty: called with all tokens [B, n] so far, what follows a row's stop token among them, after the prompts and
+  /// then about ten times a second.
+  std::function<void(llvm::ArrayRef<int64_t> tokens)> watch;
 };
 
 /// A model on a device, with its tensors. The model has inputs `tokens` [B, T] and `position` (scalar, [B] or

@@ -1,14 +1,16 @@
 // generate.cpp: `tenon generate`: tokens one after another from a model with a cache.
 #include <cstdio>
-#include <filesystem>
 
 #include "ir/diagnostics.h"
 #include "ir/json.h"
+#include "llvm/Support/Path.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/emulator_report.h"
 #include "runtime/cli/model_options.h"
+#include "runtime/cli/text_prompt.h"
 #include "runtime/emulator/device/emulator_device.h"
 #include "runtime/generation.h"
+#include "runtime/generation_graphs.h"
 #include "runtime/safetensors.h"
 
 namespace tenon::cli {
@@ -73,7 +75,8 @@ FileTensor zeros(const std::string& name, const Type& type) {
 struct Generate {
   ModelOptions options;
   GivenPaths paths;
-  std::string tokens, prompt, outputs, state_out;
+  std::string tokens, tokenizer_file, outputs, state_out;
+  std::vector<std::string> prompt;  // rows of text
   GenerationOptions wanted;
   Sampling sampling;
   CLI::Option *temperature = nullptr, *top_k = nullptr, *top_p = nullptr, *chunk = nullptr;
@@ -82,9 +85,16 @@ struct Generate {
   std::unique_ptr<BoundModel> bound;
   std::shared_ptr<Device> device;
   std::unique_ptr<Generation> generation;
+  std::optional<Tokenizer> tokenizer;  // of --prompt
+  StopTokens stop;                     // which the files beside it name
+  std::unique_ptr<RowPrinter> printer;
+  Prompts rows;
   Generated result;
 
-  Prompts prompts() const;
+  Prompts prompts();
+  Prompts read_prompts();
+  void check_stop_tokens(const Graph& graph) const;
+  void watch();
   void parse_sampling();
   void note(const std::vector<std::string>& more);
   std::unique_ptr<Graph> build(const Prompts& rows, const GivenTensors& given, int64_t tokens);
@@ -92,24 +102,29 @@ struct Generate {
   void prepare();
   void write_files() const;
   double tokens_per_second() const;
+  std::string speed() const;
   std::string text() const;
+  void print_rows();
+  void write_texts(json::Writer& out) const;
   std::string json() const;
   void run();
 };
 
-Prompts Generate::prompts() const {
-  if (!prompt.empty()) {
-    for (const std::string& path : paths.weights) {
-      const std::filesystem::path beside(path);
-      const auto folder = std::filesystem::is_directory(beside) ? beside : beside.parent_path();
-      if (std::filesystem::exists(folder / "tokenizer.json"))
-        throw Error("--prompt: reading " + (folder / "tokenizer.json").string() + " is not there yet", {},
-                    "--tokens takes the ids themselves", Status::kMachineCannot);
-    }
-    throw Error("--prompt needs a tokenizer, and no tokenizer.json lies beside the weights", {},
-                "--tokens takes the ids themselves");
-  }
-  if (tokens.empty()) throw Error("generate needs a prompt", {}, "--tokens 1,2,3 or --tokens F.safetensors");
+/// Of --prompt: also the tokenizer, and the stop tokens beside it.
+Prompts Generate::read_prompts() {
+  const std::string file = find_tokenizer(tokenizer_file, paths.weights);
+  tokenizer = Tokenizer::read(file);
+  stop = read_stop_tokens(llvm::sys::path::parent_path(file).str(), *tokenizer);
+  wanted.stop.insert(wanted.stop.end(), stop.ids.begin(), stop.ids.end());
+  for (const int64_t id : stop.ids)
+    note({"a row ends with token " + std::to_string(id) + " (" + stop.file + ")"});
+  return encode_prompts(*tokenizer, prompt);
+}
+
+Prompts Generate::prompts() {
+  if (!prompt.empty()) return read_prompts();
+  if (tokens.empty())
+    throw Error("generate needs a prompt", {}, "--prompt TEXT, --tokens 1,2,3 or --tokens F.safetensors");
   const bool numbers = tokens.find_first_not_of("0123456789,- ") == std::string::npos;
   return numbers ? parse_tokens(tokens) : read_tokens(tokens);
 }
@@ -153,22 +168,23 @@ Binding Generate::bind(const Graph& graph, GivenTensors& given) const {
 void Generate::prepare() {
   parse_policy(options.policy);
   if (!options.target.empty()) find_target(options.target);
-  const Prompts rows = prompts();
+  rows = prompts();
   if (rows.rows < 1 || rows.width < 1) throw Error("--tokens: `tokens` holds no prompt");
   const auto given = std::make_shared<GivenTensors>(open_tensors(paths));
   if (given->inputs.count("tokens"))
-    throw Error("--inputs gives `tokens`", {}, "the prompt comes by --tokens");
+    throw Error("--inputs gives `tokens`", {}, "the prompt comes by --tokens or --prompt");
   if (given->state && !given->inputs.count("position"))
     throw Error("--state-in goes on where `position` says, and --inputs gives none", {},
                 "the run before printed it as the next position");
   bound = std::make_unique<BoundModel>(BoundModel{Model::read(options.model), {}, {}, nullptr});
   const auto input_extents = *given;  // without what bind() adds
   const auto first = build(rows, input_extents, 1);
+  check_stop_tokens(*first);
   GenerationModel model;
   model.binding = bind(*first, *given);
   note(model.binding.notes);
   model.device = device = make_device(options.device);
-  model.build = [this, rows, input_extents](int64_t count) { return build(rows, input_extents, count); };
+  model.build = [this, input_extents](int64_t count) { return build(rows, input_extents, count); };
   model.plan = [this](std::unique_ptr<Graph> graph) -> std::shared_ptr<const Plan> {
     bound->instead = graph.get();
     auto plan = bound->plan_on(options, *device);
@@ -177,8 +193,25 @@ void Generate::prepare() {
   };
   if (const auto* emulated = emulator_of(*device))
     model.after_run = [emulated] { emulator::require_no_findings(*emulated); };
+  watch();
   generation = std::make_unique<Generation>(std::move(model), rows, wanted);
   note(bound->notes);
+}
+
+/// --stop is checked with everything else; these the user never saw.
+void Generate::check_stop_tokens(const Graph& graph) const {
+  const int64_t vocabulary = generation_ports(graph).logits->type().shape[2].extent();
+  for (const int64_t id : stop.ids)
+    if (id < 0 || id >= vocabulary)
+      throw Error(stop.file + ": the end of a text is token " + std::to_string(id) + ", and `logits` has " +
+                  std::to_string(vocabulary));
+}
+
+/// One row of text is printed while it is made.
+void Generate::watch() {
+  if (!tokenizer || rows.rows != 1 || !options.json.empty()) return;
+  printer = std::make_unique<RowPrinter>(*tokenizer, wanted.stop);
+  wanted.watch = [this](llvm::ArrayRef<int64_t> made) { printer->show(made); };
 }
 
 void Generate::write_files() const {
@@ -204,19 +237,50 @@ std::vector<int64_t> row_of(const Tensor& tokens, int64_t row) {
   return values;
 }
 
+std::string Generate::speed() const {
+  char line[160];
+  std::snprintf(line, sizeof line, "first token after %.3f ms, then %.1f tokens/s", result.prefill_us / 1e3,
+                tokens_per_second());
+  std::string text = line;
+  if (result.decode_launches) text += ", " + std::to_string(result.decode_launches) + " launches a token";
+  return text;
+}
+
 std::string Generate::text() const {
   std::string text = bound->model.name() + "  " + device->description() + "\n";
-  for (int64_t b = 0; b < result.tokens.type().shape[0].extent(); ++b) {
+  for (int64_t b = 0; b < rows.rows; ++b) {
     text += "  row " + std::to_string(b) + ":";
     for (int64_t id : row_of(result.tokens, b)) text += " " + std::to_string(id);
     text += "   (next position " + std::to_string(result.next[b]) + ")\n";
   }
-  char line[160];
-  std::snprintf(line, sizeof line, "  first token after %.3f ms, then %.1f tokens/s", result.prefill_us / 1e3,
-                tokens_per_second());
-  text += line;
-  if (result.decode_launches) text += ", " + std::to_string(result.decode_launches) + " launches a token";
-  return text + "\n";
+  return text + "  " + speed() + "\n";
+}
+
+/// What --prompt prints: text alone, so that it can be piped; the rest are notes.
+void Generate::print_rows() {
+  if (printer) {
+    printer->end();
+  } else {
+    for (int64_t b = 0; b < rows.rows; ++b)
+      write_text("-", "row " + std::to_string(b) + ":\n" +
+                          text_of_row(*tokenizer, row_of(result.tokens, b), wanted.stop) + "\n");
+  }
+  std::vector<std::string> about;
+  for (int64_t b = 0; b < rows.rows; ++b)
+    about.push_back("row " + std::to_string(b) + ": next position " + std::to_string(result.next[b]));
+  about.push_back(speed());
+  print_notes(options, about);
+}
+
+void Generate::write_texts(json::Writer& out) const {
+  out.attribute_array("prompt_tokens", [&] {
+    for (int64_t b = 0; b < rows.rows; ++b)
+      out.value(llvm::makeArrayRef(rows.tokens).slice(b * rows.width, rows.lengths[b]));
+  });
+  out.attribute_array("text", [&] {
+    for (int64_t b = 0; b < rows.rows; ++b)
+      out.value(text_of_row(*tokenizer, row_of(result.tokens, b), wanted.stop));
+  });
 }
 
 std::string Generate::json() const {
@@ -229,9 +293,9 @@ std::string Generate::json() const {
     out.attribute("device", device->description());
     out.attribute("notes", notes);
     out.attribute_array("tokens", [&] {
-      for (int64_t b = 0; b < result.tokens.type().shape[0].extent(); ++b)
-        out.value(row_of(result.tokens, b));
+      for (int64_t b = 0; b < rows.rows; ++b) out.value(row_of(result.tokens, b));
     });
+    if (tokenizer) write_texts(out);
     out.attribute("next_position", result.next);
     out.attribute("first_token_us", result.prefill_us);
     out.attribute("decode_us", result.decode_us);
@@ -249,7 +313,12 @@ void Generate::run() {
   print_notes(options, notes);
   result = generation->run();
   write_files();
-  write_text(options.json.empty() ? "-" : options.json, options.json.empty() ? text() : json());
+  if (!options.json.empty())
+    write_text(options.json, json());
+  else if (tokenizer)
+    print_rows();
+  else
+    write_text("-", text());
 }
 
 void add_choice_options(CLI::App& command, Generate& state) {
@@ -284,7 +353,16 @@ void add_generate(CLI::App& program) {
   CLI::Option* tokens =
       command->add_option("--tokens", state->tokens, "the prompt, or `tokens` and `lengths`")
           ->type_name("1,2,3|F.safetensors");
-  command->add_option("--prompt", state->prompt, "the prompt as text")->type_name("TEXT")->excludes(tokens);
+  CLI::Option* prompt =
+      command->add_option("--prompt", state->prompt, "the prompt as text; repeated, a row each")
+          ->type_name("TEXT")
+          ->excludes(tokens)
+          ->allow_extra_args(false);
+  command
+      ->add_option("--tokenizer", state->tokenizer_file,
+                   "of --prompt (tokenizer.json beside the weights without)")
+      ->type_name("F.json|DIR")
+      ->needs(prompt);
   add_choice_options(*command, *state);
   command
       ->add_option("--weights", state->paths.weights,

@@ -169,5 +169,73 @@ TEST_CASE("generate writes tokens and the logits that they come from, and draws 
   CHECK(drawn("--temperature 3 --top-k 1 --seed 1") == drawn("--seed 1"));
 }
 
+// Every id of the model's vocabulary is a letter, 6 ends a text.
+const char kTokenizer[] =
+    R"({"added_tokens": [{"id": 6, "content": "<e>", "special": true}], "decoder": {"type": "ByteLevel"},
+"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": {"type": "BPE", "merges": ["a b"],
+"vocab": {"a": 0, "b": 1, "ab": 2, "Ġ": 3, "Ã": 4, "©": 5}}})";
+
+TEST_CASE("generate takes text where a tokenizer lies beside the weights, and gives text") {
+  const Bench bench;
+  bench.folder.write("tokenizer.json", kTokenizer);
+  write_safetensors(bench.folder.file("w.safetensors"), {{"embed", Tensor::zeros({DType::kF32, {11, 8}})},
+                                                         {"places", Tensor::zeros({DType::kF32, {16, 8}})},
+                                                         {"head", Tensor::zeros({DType::kF32, {7, 8}})}});
+  const std::string weights =
+      "--weights " + bench.folder.file("w.safetensors") + " --steps 4 --temperature 9 ";
+  const auto texts = [&](const std::string& arguments) {
+    const Outcome run = bench(weights + "--json " + arguments);
+    CAPTURE(run.err);
+    CHECK(run.status == 0);
+    return json::parse(run.out);
+  };
+  const json::Value prompted = texts("--prompt 'ab ba<e>'"), given = texts("--tokens 2,3,1,0,6");
+  const auto row = [](const json::Value& value) {
+    std::vector<int64_t> ids;
+    for (const json::Value& id : *(*value.array())[0].array()) ids.push_back(*id.integer());
+    return ids;
+  };
+  CHECK(row(prompted["prompt_tokens"]) == std::vector<int64_t>{2, 3, 1, 0, 6});
+  CHECK(row(prompted["tokens"]) == row(given["tokens"]));
+  CHECK(row(prompted["tokens"]).size() == 5);
+  CHECK(given["text"].array() == nullptr);
+  const std::string text = *(*prompted["text"].array())[0].string();
+
+  const Outcome streamed = bench(weights + "--prompt 'ab ba<e>'");  // the same text, while it is made
+  CHECK(streamed.out == text + "\n");
+  CHECK(bench(weights + "--prompt=ab --prompt='[b,a]' --prompt ' '").status == 2);  // no token for '['
+  const Outcome rows = bench(weights + "--prompt ab --prompt 'b a'");
+  CHECK(rows.status == 0);
+  CHECK(rows.out.find("row 0:\n") == 0);
+  CHECK(rows.out.find("\nrow 1:\n") != std::string::npos);
+
+  // Weights of zero make all logits equal: greedy takes token 0, unless that ends the text.
+  const std::string greedy = "--weights " + bench.folder.file("w.safetensors") + " --steps 3 --prompt ab ";
+  CHECK(bench(greedy).out == "aaaa\n");
+  CHECK(bench(greedy + "--stop 0").out == "\n");
+  bench.folder.write("generation_config.json", R"({"eos_token_id": [6, 0]})");
+  CHECK(bench(greedy).out == "\n");
+}
+
+TEST_CASE("generate refuses texts and tokenizers that the model or the tokenizer cannot take") {
+  const Bench bench;
+  const std::string tokenizer =
+      "--tokenizer " + bench.folder.write("tokenizer.json", kTokenizer) + " --steps 1 ";
+  bench.refuses(tokenizer + "--prompt abc", "--prompt: the tokenizer has no token for 'c'");
+  bench.refuses(tokenizer + "--prompt \"$(printf 'a\\377')\"", "--prompt: the text is no UTF-8 at byte 1");
+  bench.refuses(tokenizer + "--prompt ''", "--prompt: the text '' gives no token");
+  bench.refuses("--tokenizer " + bench.folder.file("none.json") + " --steps 1 --prompt a",
+                "none.json: No such file");
+  bench.refuses("--tokenizer " + bench.folder.file("m.toml") + " --steps 1 --prompt a", "m.toml: no JSON");
+  bench.folder.write("generation_config.json", R"({"eos_token_id": 7})");
+  bench.refuses(tokenizer + "--prompt a",
+                "generation_config.json: the end of a text is token 7, and `logits` has 7");
+  bench.folder.write("generation_config.json", "{}");
+  std::string larger = kTokenizer;
+  bench.folder.write("tokenizer.json", larger.replace(larger.find("\"b\": 1"), 6, "\"b\": 11"));
+  bench.refuses(tokenizer + "--prompt ab --prompt b",
+                "`tokens`: 11 at [1, 0] is outside the table 'embed' of 11 rows");
+}
+
 }  // namespace
 }  // namespace tenon
