@@ -26,6 +26,9 @@ std::string ptx(llvm::StringRef bytes, bool* accepted = nullptr);
 std::string cache_entry(llvm::StringRef bytes,
                         bool* accepted = nullptr);  ///< of the kernel cache, its digests made to fit
 
+std::string tokenizer(llvm::StringRef bytes,
+                      bool* accepted = nullptr);  ///< a tokenizer.json, which then takes and gives texts
+
 /// A function and its name, which is that of its folder in corpus/ and of its file in dictionaries/.
 struct Target {
   const char* name;

@@ -13,6 +13,7 @@ llvm::ArrayRef<Target> targets() {
       {"npy", npy},
       {"ptx", ptx},
       {"cache_entry", cache_entry},
+      {"tokenizer", tokenizer},
   };
   return kTargets;
 }
