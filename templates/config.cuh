@@ -172,11 +172,15 @@ struct GemvConfig {
   int products = 1;  // right operands: with 2, one A meets two B
   int element_bytes = 2;  // of A and B
   bool tensor_cores = false;
+  int group =
+      0;  // neighbouring k of quantised weights whose sum takes one scale; 0: elements are widened one by one
   Contiguous a_contiguous = Contiguous::k;
   Contiguous b_contiguous = Contiguous::k;
   int a_copy = 16, b_copy = 16;  // bytes that every line's start is aligned to
   bool exact_k = false;          // k is a multiple of lanes * depth, so nothing is guarded along it
   bool exact_n = false;          // n is a multiple of `vector`, so no epilogue call is cut
+  bool exact_columns =
+      false;  // of quantised weights: and of block_n, so that all lines of a block exist, and are neighbours
   int partner = 0;  // where not 0, the second half of a block's columns lies so many columns after the first:
                     // both halves of what a rotary position turns
   RowSums row_sums = RowSums::none;
@@ -185,6 +189,8 @@ struct GemvConfig {
   constexpr int threads() const { return lanes * groups; }
   constexpr int block_n() const { return columns * groups; }
   constexpr int round_k() const { return lanes * depth; }
+  // Groups that the k of a warp on tensor cores lies in.
+  constexpr int parts() const { return 0 < group && group < 4 * depth ? 4 * depth / group : 1; }
   // Loads of a thread and a round from one right operand.
   constexpr int lines() const { return b_contiguous == Contiguous::k ? columns : depth; }
   // Warps of a block that hold parts of the same sums.

@@ -92,6 +92,10 @@ TENON_DEVICE void gemv(const GemmShape& shape, const A& a, const B (&b)[kConfig.
         const int column = min(place.column(Threads::column(i)), shape.n - kWidth);
         if (!kConfig.exact_k && k >= shape.k)
           lines[slot][p][i] = {};
+        else if constexpr (kConfig.group > 0)
+          lines[slot][p][i] = kConfig.exact_columns
+                                  ? source[p].load(place.column(Threads::column(0)), k, i * 8)
+                                  : source[p].load(column, k);
         else if constexpr (kConfig.b_contiguous == Contiguous::k)
           lines[slot][p][i] = source[p].load(column, k);
         else

@@ -187,7 +187,7 @@ struct GemvMma {
 template <GemvConfig kConfig, class T>
 struct GemvThreads : GemvFma<kConfig, T> {};
 template <GemvConfig kConfig, class T>
-requires(kConfig.tensor_cores) struct GemvThreads<kConfig, T> : GemvMma<kConfig, T> {
+requires(kConfig.tensor_cores&& kConfig.group == 0) struct GemvThreads<kConfig, T> : GemvMma<kConfig, T> {
 };
 
 // Sums over the rows of A, of the parts that pass through a thread's registers: of x - pivot and of its

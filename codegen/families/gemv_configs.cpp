@@ -10,7 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
-constexpr int kMostRegisters = 200, kSpare = 40;
+constexpr int kMostRegisters = 200, kSpare = 40, kSpareOfGroups = 32;
 constexpr int kMostRowsOfLongLoads =
     2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
@@ -41,7 +41,8 @@ int power_in(int64_t extent, int most) {
 
 /// Registers that a thread's rows of one round take.
 int row_registers(const GemvConfig& c) {
-  return c.tensor_cores ? c.rows / 2 : c.rows * std::max(c.depth * c.element_bytes / 4, 1);
+  return c.tensor_cores ? c.rows * c.parts() * c.depth / 16
+                        : c.rows * std::max(c.depth * c.element_bytes / 4, 1);
 }
 
 class Menu {
@@ -52,13 +53,18 @@ class Menu {
     for (const ProductOperand& b : problem.b) b_copy_ = std::min(b_copy_, b.copy_bytes);
     along_k_ = problem.b[0].along_k;
     bits_ = problem.b[0].bits;
+    if (const Node* dequantise = problem.b[0].dequantise)
+      group_ = static_cast<int>(std::min<int64_t>(dequantise->attributes.integer("group"), 1 << 20));
     element_ = static_cast<int>(size_of(problem.dtype));
   }
 
   std::vector<Candidate> candidates() {
     const int rows = static_cast<int>(problem_.m.extent());
     add_multiply_adds(rows <= 8 ? std::max(rows, 1) : (rows + 1) / 2);
-    if (problem_.dtype != DType::kF32) add_tensor_cores(rows <= 8 ? 8 : 16);
+    if (problem_.dtype == DType::kF32) return std::move(best_);
+    bool grouped = false;
+    for (int depth : {8, 16, 32}) grouped |= add_groups(rows, depth);
+    if (!grouped) add_tensor_cores(rows <= 8 ? 8 : 16);
     return std::move(best_);
   }
 
@@ -131,12 +137,39 @@ class Menu {
     }
   }
 
+  /// Quantised weights on tensor cores, `depth` of a lane's neighbours at a time. False where groups and lines cannot be cut
+  /// so.
+  bool add_groups(int rows, int depth) {
+    GemvConfig c = config(rows);
+    c.depth = depth;
+    c.group = group_;
+    const int bits = depth * bits_, span = 4 * depth, whole = std::max(group_, span);
+    if (!along_k_ || group_ == 0 || bits % 32 != 0 || bits > 8 * b_copy_ || problem_.k.extent() % span != 0 ||
+        group_ % depth != 0 || whole % std::min(group_, span) != 0)
+      return false;
+    const int granule = 8 / c.parts();
+    c.rows = std::max(1, (rows + granule - 1) / granule) * granule;
+    c.tensor_cores = true;
+    c.groups = 8;
+    begin_kind();
+    for (int columns : {2, 4, 8}) {
+      c.columns = columns;
+      for (int warps : {1, 2, 4, 8, 16}) {
+        c.lanes = 4 * warps;
+        try_slices(c);
+      }
+    }
+    end_kind();
+    return true;
+  }
+
   void try_slices(GemvConfig c) {
     const int64_t rounds = (problem_.k.extent() + c.round_k() - 1) / c.round_k();
     c.exact_k = problem_.k.extent() % c.round_k() == 0;
     c.partner = mixes_halves(problem_) ? partner_ : 0;
     c.vector = power_in(c.partner > 0 ? c.block_n() / 2 : c.block_n(), std::min(problem_.vector, 2));
     c.exact_n = problem_.n.extent() % c.vector == 0;
+    c.exact_columns = c.group > 0 && c.partner == 0 && problem_.n.extent() % c.block_n() == 0;
     for (int slices : kSlices) {
       if (slices > 1 && (rounds < 2 * slices || tiles(c) * slices > 4 * target_.card.sms)) break;
       c.slices = slices;
@@ -144,6 +177,11 @@ class Menu {
       c.rounds = static_cast<int>(std::clamp<int64_t>(kLoadsUnderWay / (c.lines() * c.products), 1,
                                                       std::max<int64_t>(own_rounds, 1)));
       offer({c, tiles(c)});
+      while (c.group > 0 &&
+             c.rounds > 1) {  // long chunks of rows: fewer of them under way leave room for more threads
+        c.rounds /= 2;
+        offer({c, tiles(c)});
+      }
     }
   }
 
@@ -157,13 +195,14 @@ class Menu {
     const GemvConfig& c = choice.config;
     if (choice.tiles >= int64_t{1} << 31)
       return "its " + std::to_string(choice.tiles) + " blocks are more than a grid holds";
-    if (c.tensor_cores && (c.depth != 8 || (!along_k_ && c.columns != 8)))
+    if (c.tensor_cores && c.group == 0 && (c.depth != 8 || (!along_k_ && c.columns != 8)))
       return "its lines are not aligned to 16 bytes, as fragments of tensor cores want them";
     if (c.shared_bytes() > target_.card.shared_bytes_per_block)
       return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
     const int ahead = (c.rounds - 1) * row_registers(c);  // rows that all came before the first line
-    if (gemv_registers(c, bits_) > kMostRegisters ||
-        gemv_registers(c, bits_) + ahead + kSpare > target_.card.registers_per_sm / c.threads())
+    const int spare = c.group > 0 ? kSpareOfGroups : kSpare;
+    if (gemv_registers(c, bits_) + (c.group > 0 ? ahead : 0) > kMostRegisters ||
+        gemv_registers(c, bits_) + ahead + spare > target_.card.registers_per_sm / c.threads())
       return "needs about " + std::to_string(gemv_registers(c, bits_) + ahead) + " registers a thread";
     if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
                           c.block_n() / 2 % (along_k_ ? 1 : c.columns) != 0))
@@ -202,7 +241,7 @@ class Menu {
   const Target& target_;
   int partner_;
   int64_t batch_ = 1;
-  int b_copy_ = 16, element_ = 2, bits_ = 16;
+  int b_copy_ = 16, element_ = 2, bits_ = 16, group_ = 0;
   bool along_k_ = true;
   std::optional<Candidate> kind_;
   std::vector<Candidate> best_;
@@ -223,8 +262,12 @@ int gemv_registers(const GemvConfig& c, int weight_bits) {
   const int line_bytes = (c.b_contiguous == Contiguous::k ? c.depth : c.columns) * weight_bits / 8;
   const int scale = weight_bits < 8 * c.element_bytes ? 1 : 0;
   const int lines = c.rounds * c.lines() * c.products * (std::max(line_bytes / 4, 1) + scale);
-  const int widened = scale * line_bytes * 8 / weight_bits;  // elements of a line, as floats
-  const int sums = c.products * c.rows * c.columns / (c.tensor_cores ? 8 : 1);
+  const int operands =
+      c.rows * c.parts() / 8;  // right ones of mma, each with the sums of a group and those of zeros
+  const int widened =
+      c.group > 0 ? 8 * operands + 4 : scale * line_bytes * 8 / weight_bits;  // a line, as floats
+  const int sums = c.group > 0 ? c.products * c.columns * operands * (c.parts() == 1 ? 2 : 1)
+                               : c.products * c.rows * c.columns / (c.tensor_cores ? 8 : 1);
   return lines + widened + sums + row_registers(c) + kAddressesAndIndices;
 }
 

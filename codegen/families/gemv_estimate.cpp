@@ -19,14 +19,26 @@ constexpr double kNotHidden = 0.7;  // of a wave's arithmetic: its blocks first 
 constexpr double kL1BytesPerClock = 128, kLanesPerClock = 128;  // of an SM
 
 /// Of DRAM's rate, by the neighbouring bytes that a warp's load takes of a line.
-double rate_of_runs(const GemvConfig& c) {
+double rate_of_runs(const GemvConfig& c, int weight_bits) {
   constexpr int kWhole = 128, kHalf = 64;
   constexpr double kHalfRate = 0.85;  // measured, of fragments of tensor cores
   const bool along_k = c.b_contiguous == Contiguous::k;
   const int threads = along_k ? (c.tensor_cores ? 4 : c.lanes) : c.groups;
-  const int run = threads * (along_k ? c.depth : c.columns) * c.element_bytes;
+  const int run = threads * (along_k ? c.depth : c.columns) * weight_bits / 8;
   if (run >= kWhole) return 1;
   return run >= kHalf ? kHalfRate : kHalfRate * run / kHalf;
+}
+
+/// Quantised weights on tensor cores, the integers going there as they lie: two at a time shifted, masked and joined to a
+/// power of two; an mma takes 16 slots of each lane and meets 8 of its weights, once for each right operand, and the one
+/// that takes the zeros away serves all of a thread's lines. Counted in the text that NVRTC makes for sm_90a.
+double instructions_of_groups(const GemvConfig& c, int weight_bits) {
+  const double pieces = weight_bits == 8 ? 2 : 1, operands = c.rows * c.parts() / 8.0,
+               lines = double(c.columns) * c.products;
+  const double row_sums = c.row_sums == RowSums::none ? 0 : c.row_sums == RowSums::squares ? 2 : 4;
+  const double vector = 0.9 * pieces + operands * (0.5 + row_sums) / lines + (10 + 2 * operands) / c.depth,
+               tensor = pieces * operands * (1 + 2 / lines);
+  return std::max(vector + tensor / 8, tensor);
 }
 
 /// Instructions of a lane for each element of B: widened, multiplied with every row; rows are widened once for
@@ -36,6 +48,7 @@ double instructions_per_weight(const GemvConfig& c, int weight_bits) {
   const double row_sums = c.row_sums == RowSums::none ? 0 : c.row_sums == RowSums::squares ? 1 : 3;
   const bool quantised =
       weight_bits < 8 * c.element_bytes;  // its bits taken out, made a float, scaled (and rounded)
+  if (c.group > 0) return instructions_of_groups(c, weight_bits);
   if (c.tensor_cores)
     return (quantised                         ? 4.5
             : c.b_contiguous == Contiguous::k ? 0.2
@@ -59,8 +72,9 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
   const double k = double(problem.k.extent()), blocks = double(choice.tiles) * c.slices;
   const double block_weights = double(c.products) * c.block_n() * k / c.slices;
   const int bits = problem.b[0].bits;
+  const double rows = c.group > 0 ? std::min<double>(c.rows, double(problem.m.extent())) : c.rows;  // read
   const double weight_bytes = blocks * block_weights * bits / 8,
-               row_bytes = blocks * c.rows * k / c.slices * c.element_bytes,
+               row_bytes = blocks * rows * k / c.slices * c.element_bytes,
                partials = c.slices > 1 ? 2.0 * blocks * c.partial_floats() * 4 : 0;
   const int line_elements = c.b_contiguous == Contiguous::k ? c.depth : c.columns;
   const double resident =
@@ -73,7 +87,7 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
   // An SM takes its share of what L2 gives to all of them, and no more where the others are idle.
   const double l1_gb_s = kL1BytesPerClock * card.clock_ghz * card.sms,
                streamed_gb_s = std::min(under_way / kLatencyUs * card.sms / 1e3, card.l2_gb_s);
-  const double dram_gb_s = card.dram_gb_s * card.dram_efficiency * rate_of_runs(c);
+  const double dram_gb_s = card.dram_gb_s * card.dram_efficiency * rate_of_runs(c, bits);
 
   const double dram_bytes = double(estimate.bytes_read + estimate.bytes_written);
   const double dram = dram_bytes / (dram_gb_s * 1e3);

@@ -22,12 +22,14 @@ std::string config_text(const GemvConfig& c) {
   number("products", c.products, usual.products);
   number("element_bytes", c.element_bytes, usual.element_bytes);
   flag("tensor_cores", c.tensor_cores);
+  number("group", c.group, usual.group);
   if (c.a_contiguous != usual.a_contiguous) text += ", .a_contiguous = Contiguous::outer";
   if (c.b_contiguous != usual.b_contiguous) text += ", .b_contiguous = Contiguous::outer";
   number("a_copy", c.a_copy, usual.a_copy);
   number("b_copy", c.b_copy, usual.b_copy);
   flag("exact_k", c.exact_k);
   flag("exact_n", c.exact_n);
+  flag("exact_columns", c.exact_columns);
   number("partner", c.partner, usual.partner);
   if (c.row_sums != RowSums::none)
     text += std::string(", .row_sums = RowSums::") + (c.row_sums == RowSums::squares ? "squares" : "moments");
@@ -53,6 +55,7 @@ EmittedKernel print_gemv(const Region& region, const ProductProblem& problem, co
        .head_elements = config.depth,
        .exact_head = true,
        .right_elements = config.b_contiguous == Contiguous::k ? config.depth : config.columns,
+       .right_groups = config.group > 0,
        .vector = config.vector,
        .exact_n = config.exact_n,
        .tiles = choice.tiles,

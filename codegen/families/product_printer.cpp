@@ -35,7 +35,8 @@ class ProductPrinter {
     std::vector<std::string> includes = {"templates/elementwise.cuh", file_.header};
     if (llvm::any_of(problem_.tail, [](const Node* node) { return node->op() == Op::kRope; }))
       includes.push_back("templates/rope.cuh");
-    if (problem_.b[0].dequantise) includes.push_back("templates/quantised.cuh");
+    if (problem_.b[0].dequantise)
+      includes.push_back(file_.right_groups ? "templates/gemv_groups.cuh" : "templates/quantised.cuh");
 
     Text text(name_ + ".cu");
     print_head(text, name_, region_, file_.family, target_, file_.config_name);
@@ -84,10 +85,12 @@ class ProductPrinter {
 
   std::string quantised_text(const ProductOperand& operand, const std::string& pointer) {
     const auto number = [](int64_t value) { return std::to_string(value); };
-    return "QuantisedMatrix<" + element() + ", " + number(operand.bits) + ", " +
-           number(operand.dequantise->attributes.integer("group")) + ", " + number(file_.right_elements) +
-           ", " + number(operand.copy_bytes) + ">{" + pointer + ", " +
-           parameters_.pointer(operand.dequantise->operand(1)) + ", " +
+    const int64_t group = operand.dequantise->attributes.integer("group");
+    const bool even = operand.line_stride.value() % (2 * group) == 0;
+    return (file_.right_groups ? "QuantisedGroups<" : "QuantisedMatrix<") + element() + ", " +
+           number(operand.bits) + ", " + number(group) + ", " + number(file_.right_elements) + ", " +
+           number(operand.copy_bytes) + (file_.right_groups ? even ? ", true" : ", false" : "") + ">{" +
+           pointer + ", " + parameters_.pointer(operand.dequantise->operand(1)) + ", " +
            parameters_.text(operand.line_stride) + "}";
   }
 

@@ -18,7 +18,8 @@ struct ProductFile {
   std::string batch_function;  ///< "gemm_batch"
   int head_elements = 8;       ///< of the left operand that a call of the head makes
   bool exact_head = false;     ///< and whether all of them always exist
-  int right_elements = 8;      ///< of a line of quantised right operands that are widened at a time
+  int right_elements = 8;      ///< of a line of quantised right operands that are read at a time
+  bool right_groups = false;   ///< and stay integers until their group is summed (QuantisedGroups)
   int vector = 8;              ///< columns of an epilogue call
   bool exact_n = false;        ///< and whether all of them always exist
   int64_t tiles = 0;           ///< over the whole batch

@@ -70,6 +70,11 @@ TEST_CASE("products of few rows stream integers") {
   for (DType type : kTypes)
     for (DType integers : {DType::kU8, DType::kI8}) {
       check_product(gemv_family(), type, integers, 1, 24, 256, 64, true, "", true);
+      check_product(gemv_family(), type, integers, 1, 32, 384, 32, true, "",
+                    true);  // a warp's k in four groups and in two
+      check_product(gemv_family(), type, integers, 11, 19, 256, 128, true, "mma", true);
+      check_product(gemv_family(), type, integers, 5, 16, 192, 96,
+                    true);  // in groups that no power of two divides
       check_product(gemv_family(), type, integers, 3, 10, 42, 3, true);
       check_product(gemv_family(), type, integers, 2, 40, 96, 32, false);
     }
@@ -83,7 +88,7 @@ TEST_CASE("two products of quantised weights meet in their gate") {
   const Region region =
       site.region(Pattern::kGated, site.b.make(Op::kMul, {site.b.make(Op::kSilu, {gate}), up}));
   const std::string source = check_kernel(gemv_family(), region, {.draw = draw, .tolerance = 3e-2});
-  CHECK(source.find("{gate, gate_scale, 64}, QuantisedMatrix<bf16, 4, 32, ") != std::string::npos);
+  CHECK(source.find("{gate, gate_scale, 64}, QuantisedGroups<bf16, 4, 32, ") != std::string::npos);
 }
 
 TEST_CASE("rows of a quantised table, and arithmetic with quantised weights") {
