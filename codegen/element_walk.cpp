@@ -6,7 +6,6 @@
 #include <functional>
 #include <numeric>
 
-#include "codegen/apply_facts.h"
 #include "codegen/kernel_frame.h"
 #include "codegen/pull_printer.h"
 #include "passes/quantity.h"
@@ -261,15 +260,14 @@ ElementWalk plan_element_walk(const Region& region) {
   return walk;
 }
 
-std::vector<Candidate> element_candidates(const KernelFamily& family, const Region& region,
-                                          const ElementWalk& walk, const Target& target, const Facts& facts) {
+std::vector<Candidate> element_candidates(const Region& region, const ElementWalk& walk,
+                                          const Target& target) {
   std::vector<Candidate> candidates;
   Estimate work;
   count_work(region, work);
   const Card& card = target.card;
   for (int vectors : {1, 2, 4}) {
     Candidate c;
-    c.family = &family;
     c.implementation = "generated";
     const ElementwiseConfig config{.width = walk.width, .vectors = vectors, .threads = kThreads};
     c.config = std::to_string(walk.width) + "x" + std::to_string(vectors);
@@ -290,7 +288,6 @@ std::vector<Candidate> element_candidates(const KernelFamily& family, const Regi
         {"arithmetic", arithmetic, tell_flops(static_cast<double>(work.flops))}};
     c.estimate.us = card.launch_us + std::max({dram, waiting, arithmetic});
     c.estimate.basis = card.basis;
-    apply_facts(facts, region, c);
     candidates.push_back(std::move(c));
   }
   return candidates;

@@ -21,8 +21,8 @@ struct ElementWalk {
 ElementWalk plan_element_walk(const Region& region);
 
 /// Candidates by the number of chunks that a thread keeps in flight.
-std::vector<Candidate> element_candidates(const KernelFamily& family, const Region& region,
-                                          const ElementWalk& walk, const Target& target, const Facts& facts);
+std::vector<Candidate> element_candidates(const Region& region, const ElementWalk& walk,
+                                          const Target& target);
 
 EmittedKernel emit_element_walk(const KernelFamily& family, const Region& region, const Candidate& candidate,
                                 const Target& target, llvm::StringRef name);

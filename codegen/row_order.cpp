@@ -44,10 +44,9 @@ std::string refuses_ordered(const Region& region) {
   return alone ? "" : (name_of(node.op()) + " runs alone").str();
 }
 
-Candidate ordered_candidate(const KernelFamily& family, const Region& region, const Target& target) {
+Candidate ordered_candidate(const Region& region, const Target& target) {
   const Node& node = *ordered_node(region);
   Candidate c;
-  c.family = &family;
   c.implementation = "generated";
   c.config = node.op() == Op::kTopk ? "block" : "warp";
   count_work(region, c.estimate);

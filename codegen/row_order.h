@@ -8,7 +8,7 @@ namespace tenon {
 const Node* ordered_node(const Region& region);
 /// Why the region is more than this one op over a parameter; "" when it is not.
 std::string refuses_ordered(const Region& region);
-Candidate ordered_candidate(const KernelFamily& family, const Region& region, const Target& target);
+Candidate ordered_candidate(const Region& region, const Target& target);
 EmittedKernel emit_ordered(const Region& region, const Candidate& candidate, const Target& target,
                            llvm::StringRef name);
 

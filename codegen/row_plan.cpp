@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "codegen/apply_facts.h"
 #include "passes/quantity.h"
 
 namespace tenon {
@@ -53,12 +52,10 @@ int registers(const Card& card, int threads) {
   return std::min(255, card.registers_per_sm / threads / 8 * 8);
 }
 
-Candidate candidate(const KernelFamily& family, const Region& region, const RowPlan& plan,
-                    const Target& target, const Facts& facts, RowChoice choice) {
+Candidate candidate(const Region& region, const RowPlan& plan, const Target& target, RowChoice choice) {
   const Card& card = target.card;
   const RowConfig& config = choice.config;
   Candidate c;
-  c.family = &family;
   c.implementation = "generated";
   const char* const kForms[] = {"resident", "streamed", "columns"};
   c.config = std::string(kForms[static_cast<int>(choice.form)]) + " " + std::to_string(config.width) + "x" +
@@ -93,7 +90,6 @@ Candidate candidate(const KernelFamily& family, const Region& region, const RowP
       {"arithmetic", arithmetic, tell_flops(static_cast<double>(c.estimate.flops))}};
   c.estimate.us = card.launch_us + std::max({dram + l2, waiting, arithmetic}) + meeting;
   c.estimate.basis = card.basis;
-  apply_facts(facts, region, c);
   c.details = choice;
   return c;
 }
@@ -131,11 +127,10 @@ RowPlan plan_rows(const Region& region) {
   return plan;
 }
 
-std::vector<Candidate> row_candidates(const KernelFamily& family, const Region& region, const RowPlan& plan,
-                                      const Target& target, const Facts& facts) {
+std::vector<Candidate> row_candidates(const Region& region, const RowPlan& plan, const Target& target) {
   std::vector<Candidate> all;
   const auto offer = [&](RowForm form, RowConfig config) {
-    all.push_back(candidate(family, region, plan, target, facts, {form, config}));
+    all.push_back(candidate(region, plan, target, {form, config}));
   };
   const int64_t columns = plan.columns.extent();
   if (plan.column) {

@@ -32,7 +32,6 @@ struct RowChoice {
   RowForm form = RowForm::kResident;
   RowConfig config;
 };
-std::vector<Candidate> row_candidates(const KernelFamily& family, const Region& region, const RowPlan& plan,
-                                      const Target& target, const Facts& facts);
+std::vector<Candidate> row_candidates(const Region& region, const RowPlan& plan, const Target& target);
 
 }  // namespace tenon

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "passes/card.h"
-#include "passes/facts.h"
 #include "passes/region.h"
 
 namespace tenon {
@@ -31,10 +30,10 @@ struct Estimate {
 
 /// One way to run a region.
 struct Candidate {
-  const class KernelFamily* family = nullptr;
-  std::string implementation;  ///< "generated", "cublaslt" or "view"
-  std::string config;          ///< "128x256x32/4", "bias_gelu epilogue": pins and explain use it
-  std::string why_not;         ///< illegal on this card because ...; "" when legal
+  const class KernelFamily* family = nullptr;  ///< set by the selection
+  std::string implementation;                  ///< "generated", "cublaslt" or "view"
+  std::string config;   ///< "128x256x32/4", "bias_gelu epilogue": pins and explain use it
+  std::string why_not;  ///< illegal on this card because ...; "" when legal
   Estimate estimate;
   std::any details;  ///< the family's own plain struct
 };
@@ -55,8 +54,7 @@ class KernelFamily {
   /// "" when the family takes the region, otherwise the reason in words, naming the op that is in the way.
   virtual std::string refuses(const Region& region, const Target& target) const = 0;
   /// Every sensible config, the illegal ones with why_not; estimates filled. Only for accepted regions.
-  virtual std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                            const Facts& facts) const = 0;
+  virtual std::vector<Candidate> candidates(const Region& region, const Target& target) const = 0;
 };
 
 /// Compulsory traffic and arithmetic of a region: every parameter that the kernel reads once, every output

@@ -37,6 +37,17 @@ std::string slower(double us, double winner) {
   return "slower: " + tell_us(us) + " against " + tell_us(winner);
 }
 
+// What has been measured of a candidate stands in place of its prediction.
+void take_over(const Facts& facts, const Region& region, Candidate& candidate) {
+  if (const double* us = facts.measured(region.key, candidate.config)) {
+    candidate.estimate.us = *us;
+    candidate.estimate.basis = Basis::kMeasured;
+    candidate.estimate.uncertainty = 0;
+  }
+  const auto why = facts.rejected.find({region.key, candidate.config});
+  if (why != facts.rejected.end()) candidate.why_not = why->second;
+}
+
 /// An offered region with what the families say of it.
 struct Offer {
   Region* region;
@@ -110,8 +121,7 @@ std::set<std::string> Selector::configs_of(const Region& region) const {
   std::set<std::string> configs;
   for (const KernelFamily* family : families)
     if (family->refuses(region, target).empty())
-      for (const Candidate& candidate : family->candidates(region, target, facts))
-        configs.insert(candidate.config);
+      for (const Candidate& candidate : family->candidates(region, target)) configs.insert(candidate.config);
   return configs;
 }
 
@@ -201,10 +211,9 @@ std::shared_ptr<Decision> Selector::decide(const Region& region, llvm::StringRef
       decision->refusals.push_back(family->name().str() + ": " + refusal);
       continue;
     }
-    for (Candidate& candidate : family->candidates(region, target, facts)) {
+    for (Candidate& candidate : family->candidates(region, target)) {
       candidate.family = family;
-      if (const double* us = facts.measured(region.key, candidate.config))
-        candidate.estimate.us = *us, candidate.estimate.basis = Basis::kMeasured;
+      take_over(facts, region, candidate);
       decision->candidates.push_back(std::move(candidate));
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/model.h"
+#include "passes/facts.h"
 #include "passes/family.h"
 #include "passes/proposals.h"
 

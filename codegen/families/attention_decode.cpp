@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "codegen/apply_facts.h"
 #include "codegen/families/attention_printer.h"
 
 namespace tenon {
@@ -113,8 +112,7 @@ class AttentionDecodeFamily : public EmittingFamily {
     return "";
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
     AttentionSite site;
     read_attention(region, site);
     std::vector<Candidate> candidates;
@@ -122,13 +120,11 @@ class AttentionDecodeFamily : public EmittingFamily {
       for (int splits : split_counts(site, config, target.card)) {
         config.splits = splits;
         Candidate candidate;
-        candidate.family = this;
         candidate.implementation = "generated";
         candidate.config = config.text();
         candidate.why_not = why_not(site, config, target.card);
         count_work(region, candidate.estimate);
         fill_estimate(candidate.estimate, site, config, target.card);
-        apply_facts(facts, region, candidate);
         candidate.details = config;
         candidates.push_back(std::move(candidate));
       }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "codegen/apply_facts.h"
 #include "codegen/families/gemm_configs.h"
 #include "ir/print.h"
 
@@ -190,17 +189,14 @@ class CublasltFamily final : public EmittingFamily {
     return CallReader(region, target).read(call);
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
     LibraryCall call;
     CallReader(region, target).read(call);
     Candidate candidate;
-    candidate.family = this;
     candidate.implementation = "cublaslt";
     candidate.config = config_of(call);
     candidate.why_not = target.library ? "" : "cuBLASLt cannot run on this target";
     candidate.estimate = estimate_call(call, region, target);
-    apply_facts(facts, region, candidate);
     return {candidate};
   }
 

@@ -16,9 +16,8 @@ class ElementwiseFamily final : public EmittingFamily {
     return plan_element_walk(region).program.refusal;
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
-    return element_candidates(*this, region, plan_element_walk(region), target, facts);
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
+    return element_candidates(region, plan_element_walk(region), target);
   }
 
   EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "codegen/apply_facts.h"
 #include "codegen/families/experts_printer.h"
 #include "passes/quantity.h"
 
@@ -145,18 +144,13 @@ class ExpertsFamily final : public EmittingFamily {
     return why;
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
     ExpertsSite site;
     read_experts(region, site);
     const Offer offer{site, region, target};
     std::vector<Candidate> all{offer.stream()};
     if (!site.sum)  // a tile holds choices of one expert, not those of a row
       for (Candidate& candidate : offer.tiles()) all.push_back(std::move(candidate));
-    for (Candidate& candidate : all) {
-      candidate.family = this;
-      apply_facts(facts, region, candidate);
-    }
     return all;
   }
 

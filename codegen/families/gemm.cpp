@@ -1,7 +1,6 @@
 // gemm.cpp: the family of tiled products: tensor cores by portable instructions, or exact f32.
 #include "codegen/families/gemm.h"
 
-#include "codegen/apply_facts.h"
 #include "codegen/families/gemm_configs.h"
 #include "codegen/families/gemm_printer.h"
 
@@ -20,16 +19,10 @@ class GemmFamily final : public EmittingFamily {
                : "";
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
     ProductProblem problem;
     analyse_product(region, problem);
-    std::vector<Candidate> all = gemm_candidates(problem, region, target);
-    for (Candidate& candidate : all) {
-      candidate.family = this;
-      apply_facts(facts, region, candidate);
-    }
-    return all;
+    return gemm_candidates(problem, region, target);
   }
 
   EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,

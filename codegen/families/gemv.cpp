@@ -1,7 +1,6 @@
 // gemv.cpp: the family of products of few rows: weights streamed once past multiply-adds or tensor cores.
 #include "codegen/families/gemv.h"
 
-#include "codegen/apply_facts.h"
 #include "codegen/families/gemm_configs.h"
 #include "codegen/families/gemv_configs.h"
 #include "codegen/families/gemv_printer.h"
@@ -22,16 +21,10 @@ class GemvFamily final : public EmittingFamily {
     return "";
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
     ProductProblem problem;
     analyse_product(region, problem);
-    std::vector<Candidate> all = gemv_candidates(problem, region, target);
-    for (Candidate& candidate : all) {
-      candidate.family = this;
-      apply_facts(facts, region, candidate);
-    }
-    return all;
+    return gemv_candidates(problem, region, target);
   }
 
   EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,

@@ -212,10 +212,9 @@ class RowFamily final : public EmittingFamily {
     return plan_rows(region).program.refusal;
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
-    if (ordered_node(region)) return {ordered_candidate(*this, region, target)};
-    return row_candidates(*this, region, plan_rows(region), target, facts);
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
+    if (ordered_node(region)) return {ordered_candidate(region, target)};
+    return row_candidates(region, plan_rows(region), target);
   }
 
   EmittedKernel emit(const Region& region, const Candidate& candidate, const Target& target,

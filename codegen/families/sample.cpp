@@ -30,11 +30,10 @@ class SampleFamily final : public EmittingFamily {
     return "";
   }
 
-  std::vector<Candidate> candidates(const Region& region, const Target& target, const Facts&) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
     const Card& card = target.card;
     const Type& logits = sample_of(region)->operand(0)->type();
     Candidate c;
-    c.family = this;
     c.implementation = "generated";
     c.config = "block";
     count_work(region, c.estimate);

@@ -13,7 +13,7 @@ class ViewFamily final : public EmittingFamily {
     return "";
   }
 
-  std::vector<Candidate> candidates(const Region&, const Target&, const Facts&) const override {
+  std::vector<Candidate> candidates(const Region&, const Target&) const override {
     Candidate candidate;
     candidate.implementation = "view";
     candidate.config = "view";

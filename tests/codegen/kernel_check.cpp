@@ -203,7 +203,7 @@ std::string check_kernel(const EmittingFamily& family, const Region& region, con
           check.draw(node.result()->name(), node.type());
     }
   std::string source;
-  std::vector<Candidate> candidates = family.candidates(region, target, Facts());
+  std::vector<Candidate> candidates = family.candidates(region, target);
   llvm::erase_if(candidates, [&](const Candidate& c) {
     return !c.why_not.empty() || c.implementation != "generated" ||
            !llvm::StringRef(c.config).startswith(check.config);

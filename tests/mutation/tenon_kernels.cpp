@@ -105,7 +105,7 @@ Case emit(const char* name, const char* target, const EmittingFamily& family, co
   Target aim;
   aim.card = find_target(target);
   std::string others;
-  for (const Candidate& candidate : family.candidates(region, aim, Facts())) {
+  for (const Candidate& candidate : family.candidates(region, aim)) {
     const llvm::StringRef text = candidate.config;
     others += "\n  " + candidate.config;
     if (!candidate.why_not.empty() || candidate.implementation != "generated" || !text.startswith(config) ||

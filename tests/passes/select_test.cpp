@@ -21,7 +21,7 @@ class PricedFamily final : public KernelFamily {
   std::string refuses(const Region& region, const Target&) const override {
     return price_(region) < 0 ? "too dear" : "";
   }
-  std::vector<Candidate> candidates(const Region& region, const Target&, const Facts&) const override {
+  std::vector<Candidate> candidates(const Region& region, const Target&) const override {
     Candidate candidate;
     candidate.implementation = implementation_;
     candidate.config = name_ + "-config";
@@ -111,6 +111,20 @@ TEST_CASE("a measured time needs no band") {
   Selection selection = select(propose_fusions(*graph), all, setup.target, facts, setup.options);
   REQUIRE(selection.choices.size() == 1);
   CHECK(selection.choices[0].candidate().estimate.basis == Basis::kMeasured);
+  CHECK(selection.choices[0].candidate().estimate.us == 11.2);
+}
+
+TEST_CASE("a config that was rejected on the card loses with the reason") {
+  auto graph = build(kGelu);
+  Setup setup(1, 9.5);
+  Facts facts;
+  for (Region& region : propose_fusions(*graph).regions)
+    if (region.note == "product + add + gelu") facts.rejected[{region.key, "gemm-config"}] = "wrong values";
+  const KernelFamily* all[] = {&setup.generated, &setup.library, &setup.rest};
+  Selection selection = select(propose_fusions(*graph), all, setup.target, facts, setup.options);
+  REQUIRE(selection.choices.size() == 2);
+  REQUIRE(selection.not_fused.size() == 1);
+  CHECK(llvm::StringRef(selection.not_fused[0].reason).contains("gemm-config: wrong values"));
 }
 
 TEST_CASE(

@@ -183,7 +183,7 @@ std::set<std::string> splits(const char* name, Problem problem) {
   const Region region = problem.region(model);
   std::set<std::string> found;
   if (!attention_decode_family().refuses(region, card(name)).empty()) return found;
-  for (const Candidate& c : attention_decode_family().candidates(region, card(name), {})) {
+  for (const Candidate& c : attention_decode_family().candidates(region, card(name))) {
     CHECK(c.why_not == "");
     found.insert(c.config.substr(c.config.find("splits")));
   }
@@ -214,9 +214,9 @@ TEST_CASE("costs: sharing pays for long caches of few heads, not for short ones 
     AttentionGraph model;
     const Region region = problem.region(model);
     const Target target = card("h200");
-    const double alone = cheapest(attention_family().candidates(region, target, {})).estimate.us;
+    const double alone = cheapest(attention_family().candidates(region, target)).estimate.us;
     if (!attention_decode_family().refuses(region, target).empty()) return 1.0;
-    return alone / cheapest(attention_decode_family().candidates(region, target, {})).estimate.us;
+    return alone / cheapest(attention_decode_family().candidates(region, target)).estimate.us;
   };
   Problem llama{.heads = 32, .kv_heads = 8, .queries = 1, .keys = 4096, .d = 64};
   CHECK(gain(llama) > 2);

@@ -25,9 +25,8 @@ class Only : public EmittingFamily {
   std::string refuses(const Region& region, const Target& target) const override {
     return attention_family().refuses(region, target);
   }
-  std::vector<Candidate> candidates(const Region& region, const Target& target,
-                                    const Facts& facts) const override {
-    auto all = attention_family().candidates(region, target, facts);
+  std::vector<Candidate> candidates(const Region& region, const Target& target) const override {
+    auto all = attention_family().candidates(region, target);
     llvm::erase_if(all, [&](const Candidate& c) { return !llvm::StringRef(c.config).startswith(prefix_); });
     CHECK(!all.empty());
     return all;
@@ -297,7 +296,7 @@ TEST_CASE("a scale that is not positive, rows at odd addresses, extents of 0") {
   check_kernel(Only("64x64"), plain(keyless, DType::kBF16, 1, 1, 1, kT, Dim(0, "S"), 32, {}));
   AttentionGraph empty;
   const Region region = plain(empty, DType::kBF16, 1, 1, 1, Dim(0, "T"), kS, 32, {});
-  const auto candidates = attention_family().candidates(region, {}, {});
+  const auto candidates = attention_family().candidates(region, {});
   CHECK(attention_family().emit(region, candidates[0], {}, "none").grid[0] == 0);  // nothing is launched
 }
 
@@ -332,7 +331,7 @@ TEST_CASE("costs: few queries take the short tile, many the tall one, a causal m
     AttentionGraph model;
     const Region region =
         plain(model, DType::kBF16, 8, 32, 8, Dim(queries, "T"), keys, 128, std::move(attributes));
-    return cheapest(attention_family().candidates(region, h200, {}));
+    return cheapest(attention_family().candidates(region, h200));
   };
   CHECK(llvm::StringRef(best(1, 4096, {}).config).startswith("16x64"));
   CHECK(best(1, 4096, {}).config == "16x64/3 warps 1x4 pack 4");
@@ -351,7 +350,7 @@ TEST_CASE("a tile that does not fit a block's shared memory says so") {
   l4.card = find_target("l4");
   AttentionGraph model;
   const Region region = plain(model, DType::kBF16, 1, 8, 8, 512, 512, 256, {});
-  const auto candidates = attention_family().candidates(region, l4, {});
+  const auto candidates = attention_family().candidates(region, l4);
   REQUIRE(candidates.size() == 4);
   CHECK(candidates[0].why_not == "");
   CHECK(candidates[1].why_not == "needs 136192 bytes of shared memory, a block has 101376");
@@ -363,12 +362,12 @@ TEST_CASE("absurd lengths are refused at once") {
   AttentionGraph model;
   const Dim huge(int64_t{1} << 40, "T");
   const Region region = plain(model, DType::kBF16, 1, 4, 4, huge, huge, 64, {{"causal", true}});
-  for (const Candidate& candidate : attention_family().candidates(region, h200, {}))
+  for (const Candidate& candidate : attention_family().candidates(region, h200))
     CHECK(candidate.why_not == "more than 2^31 - 1 rows or keys");
   AttentionGraph biased;
   const Dim far(int64_t{1} << 30, "T");
   const Problem problem{.queries = far, .keys = far, .attributes = {{"alibi", true}}};
-  for (const Candidate& candidate : attention_family().candidates(problem.region(biased), h200, {}))
+  for (const Candidate& candidate : attention_family().candidates(problem.region(biased), h200))
     CHECK(candidate.why_not == "more than 2^29 rows or keys");
 }
 

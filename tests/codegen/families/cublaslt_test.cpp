@@ -36,7 +36,7 @@ struct Site {
 
 EmittedKernel emitted(const Region& region) {
   CHECK(cublaslt_family().refuses(region, target()) == "");
-  const std::vector<Candidate> candidates = cublaslt_family().candidates(region, target(), {});
+  const std::vector<Candidate> candidates = cublaslt_family().candidates(region, target());
   REQUIRE(candidates.size() == 1);
   return cublaslt_family().emit(region, candidates[0], target(), "call");
 }
@@ -52,7 +52,7 @@ TEST_CASE("bias, residual and gelu become one call, whatever their order of addi
     const Region region = site.region(site.op(Op::kGeluTanh, {sum}));
     const EmittedKernel kernel = emitted(region);
     const LibraryProduct& p = kernel.product;
-    CHECK(cublaslt_family().candidates(region, target(), {})[0].config == "bias_residual_gelu epilogue");
+    CHECK(cublaslt_family().candidates(region, target())[0].config == "bias_residual_gelu epilogue");
     CHECK((p.m == 48 && p.n == 96 && p.k == 64 && p.batch == 1));
     CHECK((p.lda == 64 && p.ldb == 64 && p.ldc == 96 && p.ldd == 96));
     CHECK((!p.transpose_a && p.transpose_b && p.dtype == kBf16 && p.activation == LibraryProduct::kGeluTanh));
@@ -101,7 +101,7 @@ TEST_CASE("the estimate is a roofline with the card's band, and says what its nu
   Builder b(graph);
   Value* x = b.source(Op::kInput, "x", {kBf16, {4096, 4096}});
   graph.add_output("y", b.matmul(x, b.source(Op::kWeight, "w", {kBf16, {4096, 4096}})));
-  const Candidate large = cublaslt_family().candidates(region_of(graph, Pattern::kProduct), target(), {})[0];
+  const Candidate large = cublaslt_family().candidates(region_of(graph, Pattern::kProduct), target())[0];
   const Card& card = find_target("h200");
   const double arithmetic =
       2.0 * 4096 * 4096 * 4096 / (card.tensor_16_tflops * card.library_efficiency * 1e6);

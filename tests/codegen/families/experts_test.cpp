@@ -126,7 +126,7 @@ TEST_CASE("what is no experts' region says why") {
     Shapes many{DType::kF32, 100, 2, 4, 8, 8};
     Mixture m(many);
     Region region = m.region(m.product(m.x, "w", many.experts, many.columns, many.depth));
-    const auto all = experts_family().candidates(region, target, {});
+    const auto all = experts_family().candidates(region, target);
     CHECK(all.size() > 1);
     CHECK(all[0].why_not == "200 choices would read the weights of 4 experts over and over");
     CHECK(all[1].why_not == "");

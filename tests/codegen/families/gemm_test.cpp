@@ -188,7 +188,7 @@ TEST_CASE("statistics of rows are summed over the slices of k") {
   Target target;
   target.card = find_target("h200");
   bool split = false;
-  for (const Candidate& candidate : gemm_family().candidates(region, target, {}))
+  for (const Candidate& candidate : gemm_family().candidates(region, target))
     split |= candidate.why_not.empty() && llvm::StringRef(candidate.config).contains("split");
   CHECK(split);
   check_kernel(gemm_family(), region, {.draw = draw, .all_candidates = true});
@@ -320,7 +320,7 @@ std::vector<Candidate> candidates_of(int64_t m, int64_t n, int64_t k, const char
   target.card = find_target(card);
   return gemm_family().candidates(
       site.region(Pattern::kProduct, {site.builder.matmul(x, site.weight("w", type, {n, k}), false, true)}),
-      target, {});
+      target);
 }
 
 const Candidate& cheapest(const std::vector<Candidate>& candidates) {
@@ -384,8 +384,8 @@ TEST_CASE("the model knows two fusions that are known to lose") {
   for (const Card& card : cards()) {
     INFO(card.name);
     target.card = card;
-    const Candidate streamed = cheapest(gemv_family().candidates(region, target, {}));
-    CHECK(cheapest(gemm_family().candidates(region, target, {})).estimate.us > streamed.estimate.us);
+    const Candidate streamed = cheapest(gemv_family().candidates(region, target));
+    CHECK(cheapest(gemm_family().candidates(region, target)).estimate.us > streamed.estimate.us);
   }
   target.card = find_target("h200");
 

@@ -190,9 +190,9 @@ TEST_CASE("one row is streamed by multiply-adds at the rate of memory, more by t
     Site site;
     const Region region =
         site.region(Pattern::kProduct, {site.linear(site.input("x", kBf16, {m, 2048}), "w", 2048, 2048)});
-    const Candidate best = best_of(gemv_family().candidates(region, target, {}));
+    const Candidate best = best_of(gemv_family().candidates(region, target));
     INFO(m, " rows: ", best.config, " ", best.estimate.us);
-    CHECK(best.estimate.us < best_of(gemm_family().candidates(region, target, {})).estimate.us);
+    CHECK(best.estimate.us < best_of(gemm_family().candidates(region, target)).estimate.us);
     CHECK(llvm::StringRef(best.config).startswith("mma") == (m >= 8));
     const double floor =
         double(best.estimate.bytes_read) / (target.card.dram_gb_s * target.card.dram_efficiency * 1e3);
@@ -209,7 +209,7 @@ TEST_CASE("a thread's loads fit its registers, and small products spread over th
       const Region region =
           site.region(Pattern::kProduct, {site.linear(site.input("x", kBf16, {1, k}), "w", n, k)});
       const auto choice =
-          std::any_cast<GemvChoice>(best_of(gemv_family().candidates(region, target, {})).details);
+          std::any_cast<GemvChoice>(best_of(gemv_family().candidates(region, target)).details);
       CHECK(gemv_registers(choice.config, 8 * choice.config.element_bytes) <= 200);
       CHECK(choice.tiles * choice.config.slices >= 0.8 * target.card.sms);
     }

@@ -104,7 +104,7 @@ TEST_CASE("every config of attention compiles and spills nothing, the targets ta
   std::vector<CompileRequest> requests;
   auto request = [&](const Region& region, const std::string& what) {
     REQUIRE(attention_family().refuses(region, target) == "");
-    for (const Candidate& candidate : attention_family().candidates(region, target, {})) {
+    for (const Candidate& candidate : attention_family().candidates(region, target)) {
       const EmittedKernel kernel = attention_family().emit(region, candidate, target, "attention");
       const char* arch = kArchitectures[requests.size() % kArchitectures.size()];
       requests.push_back({what + " " + candidate.config, kernel.source, arch, true});
