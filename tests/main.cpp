@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 int main(int argc, char** argv) {
-  // All tests of a build folder share its kernel cache; the user's is not touched.
+  // All tests share a kernel cache; the user's is not touched.
   setenv("TENON_CACHE_DIR", TENON_TEST_CACHE, 0);
   return doctest::Context(argc, argv).run();
 }
