@@ -2,9 +2,9 @@
 #include "codegen/families/attention.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "codegen/families/attention_printer.h"
+#include "passes/quantity.h"
 
 namespace tenon {
 namespace {
@@ -12,12 +12,6 @@ namespace {
 constexpr int kWarpsToFill = 8;         // that keep an SM's tensor cores or FMA pipes busy
 constexpr double kStepLatencyUs = 0.7;  // from the request of a step's K and V to their arrival
 constexpr double kSharedBytesPerClock = 128;
-
-std::string format(const char* pattern, double a, double b) {
-  char text[160];
-  std::snprintf(text, sizeof text, pattern, a, b);
-  return text;
-}
 
 /// How the work falls into blocks and steps of block_n keys. Of very many tiles every so manyth is looked at.
 struct Division {
@@ -123,7 +117,7 @@ void fill_estimate(Estimate& estimate, const Costing& cost) {
       {"latency", cost.latency(),
        format("%.0f steps of %.1f us, one after the other", double(cost.division.longest), kStepLatencyUs)},
       {"waves", on_chip * (imbalance - 1),
-       format("%.0f blocks on %.0f SMs", double(cost.division.blocks), card.sms)}};
+       format("%.0f blocks on %d SMs", double(cost.division.blocks), card.sms)}};
   estimate.basis = card.basis;
   estimate.uncertainty = card.uncertainty;
 }

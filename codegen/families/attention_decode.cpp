@@ -2,9 +2,10 @@
 #include "codegen/families/attention_decode.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <cmath>
 
 #include "codegen/families/attention_printer.h"
+#include "passes/quantity.h"
 
 namespace tenon {
 namespace {
@@ -14,13 +15,6 @@ constexpr double kStepUs = 0.15;    // of one block's work on a step that is the
 constexpr double kMeetingUs =
     1.0;  // to leave a share, draw a ticket and read the first of what the others left
 constexpr double kJoinUs = 0.04;  // to read and add one more share
-
-template <class... Numbers>
-std::string format(const char* pattern, Numbers... numbers) {
-  char text[160];
-  std::snprintf(text, sizeof text, pattern, numbers...);
-  return text;
-}
 
 /// How the keys of a full cache fall to blocks, as templates/attention_problem.cuh shares them out.
 struct Shares {
@@ -65,8 +59,9 @@ void fill_estimate(Estimate& estimate, const AttentionSite& site, const Attentio
                    const Card& card) {
   const Shares shares(site, config);
   const int64_t resident = resident_blocks(config, card);
-  const double on_sm = static_cast<double>((shares.blocks + card.sms - 1) / card.sms),
-               waves = static_cast<double>((shares.blocks + card.sms * resident - 1) / (card.sms * resident));
+  const double blocks = static_cast<double>(shares.blocks);
+  const double on_sm = std::ceil(blocks / card.sms),
+               waves = std::ceil(blocks / static_cast<double>(card.sms * resident));
   const double steps = static_cast<double>(shares.steps);
   const int ahead = config.tensor_cores ? config.tile.stages - 1 : 1;  // steps on their way at a time
   const double step_bytes =
@@ -81,15 +76,14 @@ void fill_estimate(Estimate& estimate, const AttentionSite& site, const Attentio
       static_cast<double>(config.partial_floats(site)) / config.splits / 4 / config.threads();
   const double joining = shares.active > 1 ? kMeetingUs + kJoinUs * active * std::max(chunks, 1.0) : 0;
   estimate.us = card.launch_us + std::max({dram, latency, work}) + joining;
-  estimate.terms = {
-      {"launch", card.launch_us, "one kernel"},
-      {"DRAM", dram,
-       format("%.2f MB at %.0f GB/s", bytes * 1e-6, card.dram_gb_s * card.dram_efficiency) +
-           (site.offset ? "; the offset is known at run time: a full cache counted" : "")},
-      {"latency", latency,
-       format("%.0f steps a block, %.0f KiB on their way to an SM", steps, in_flight / 1024)},
-      {"work", work, format("%.0f blocks on %.0f SMs", double(shares.blocks), double(card.sms))},
-      {"joining", joining, format("%.0f shares of %.0f keys", active, double(shares.keys))}};
+  estimate.terms = {{"launch", card.launch_us, "one kernel"},
+                    {"DRAM", dram,
+                     format("%.2f MB at %.0f GB/s", bytes * 1e-6, card.dram_gb_s * card.dram_efficiency) +
+                         (site.offset ? "; the offset is known at run time: a full cache counted" : "")},
+                    {"latency", latency,
+                     format("%.0f steps a block, %.0f KiB on their way to an SM", steps, in_flight / 1024)},
+                    {"work", work, format("%.0f blocks on %d SMs", blocks, card.sms)},
+                    {"joining", joining, format("%.0f shares of %.0f keys", active, double(shares.keys))}};
   estimate.basis = card.basis;
   estimate.uncertainty = card.uncertainty;
 }

@@ -53,7 +53,7 @@ double instructions_per_weight(const GemvConfig& c, int weight_bits) {
     return (quantised                         ? 4.5
             : c.b_contiguous == Contiguous::k ? 0.2
                                               : 0.8) +
-           c.rows / 8 * (1 + 2 * row_sums) / lines;
+           std::floor(c.rows / 8.0) * (1 + 2 * row_sums) / lines;
   const double widen = c.element_bytes == 4 ? 0 : 1;
   return (quantised ? 4 : widen) + c.rows + c.rows * (widen + row_sums) / lines;
 }

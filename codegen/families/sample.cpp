@@ -1,6 +1,9 @@
 // sample.cpp: the op `sample`: a block a row, passes over the row where it lies in L2.
 #include "codegen/families/sample.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "codegen/expression_printer.h"
 #include "codegen/kernel_frame.h"
 #include "passes/quantity.h"
@@ -41,7 +44,7 @@ class SampleFamily final : public EmittingFamily {
     const double dram = bytes / (card.dram_gb_s * card.dram_efficiency * 1e3);
     // Each SM draws its share of L2's rate; rows go to SMs one by one.
     const double row = static_cast<double>(logits.shape[1].extent() * size_of(logits.dtype));
-    const double rounds = static_cast<double>((logits.shape[0].extent() + card.sms - 1) / card.sms);
+    const double rounds = std::ceil(static_cast<double>(logits.shape[0].extent()) / card.sms);
     const double l2 = rounds * kPasses * row / (card.l2_gb_s / card.sms * 1e3);
     c.estimate.terms = {
         {"launch", card.launch_us, "a kernel boundary"},
