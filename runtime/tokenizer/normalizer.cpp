@@ -7,11 +7,18 @@
 namespace tenon::tokenizer {
 namespace {
 
+/// A file may ask for replacements that grow without end. Those in use make of a byte three.
+void require_growth(size_t given, size_t bytes) {
+  if (bytes > 8 * given + (64 << 10))
+    throw Error("the normalizer makes of " + std::to_string(given) + " bytes " + std::to_string(bytes) +
+                ", and eight times as many are allowed");
+}
+
 std::string replaced(const Pattern& pattern, const std::string& content, llvm::StringRef text) {
   std::string out;
   for (const Pattern::Piece& piece : pattern.cut(text)) {
     out += piece.matched ? llvm::StringRef(content) : text.slice(piece.begin, piece.end);
-    require_size(out.size());
+    require_growth(text.size(), out.size());
   }
   return out;
 }
@@ -31,9 +38,13 @@ Normalizer one(const FilePart& part, const std::string& type) {
 
 }  // namespace
 
-void require_size(size_t bytes) {
-  constexpr size_t kMaxBytes = 16 << 20;
-  if (bytes > kMaxBytes) throw Error("the text, or what the normalizer makes of it, is larger than 16 MB");
+std::string normalized(llvm::ArrayRef<Normalizer> steps, std::string text) {
+  const size_t given = text.size();
+  for (const Normalizer& step : steps) {
+    text = step(std::move(text));
+    require_growth(given, text.size());
+  }
+  return text;
 }
 
 std::vector<Normalizer> read_normalizer(const FilePart& part) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "llvm/ADT/ArrayRef.h"
 #include "runtime/tokenizer/file_part.h"
 
 namespace tenon::tokenizer {
@@ -13,8 +14,8 @@ namespace tenon::tokenizer {
 /// Text to text; both UTF-8.
 using Normalizer = std::function<std::string(std::string)>;
 std::vector<Normalizer> read_normalizer(const FilePart& part);
-/// Throws Error for texts of that many bytes: a file may ask for replacements that grow without end.
-void require_size(size_t bytes);
+/// The text after all steps. Throws Error where it grows out of bounds.
+std::string normalized(llvm::ArrayRef<Normalizer> steps, std::string text);
 
 /// Pieces of a text to smaller or changed ones. `at_start`: the first piece stands at the very start of the text.
 using Pieces = std::vector<std::string>;

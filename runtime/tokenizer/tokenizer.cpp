@@ -8,6 +8,15 @@
 
 namespace tenon {
 namespace tokenizer {
+namespace {
+
+/// Of a text, and of what the normaliser makes of its parts together.
+void require_size(size_t bytes) {
+  constexpr size_t kMaxBytes = 16 << 20;
+  if (bytes > kMaxBytes) throw Error("the text, or what the normalizer makes of it, is larger than 16 MB");
+}
+
+}  // namespace
 
 /// A file and what is made of it once.
 class Encoder {
@@ -16,7 +25,7 @@ class Encoder {
     std::vector<AddedToken> raw, normalized;
     for (const AddedToken& token : file_->added) {
       (token.normalized ? normalized : raw).push_back(token);
-      if (token.normalized) normalized.back().text = normalize(token.text);
+      if (token.normalized) normalized.back().text = tokenizer::normalized(file_->normalizers, token.text);
     }
     llvm::erase_if(normalized, [](const AddedToken& token) { return token.text.empty(); });
     raw_ = AddedTokens(std::move(raw));
@@ -39,14 +48,9 @@ class Encoder {
   }
 
  private:
-  std::string normalize(std::string text) const {
-    for (const Normalizer& step : file_->normalizers) text = step(std::move(text));
-    return text;
-  }
-
   /// Returns the size of the normalised text.
   size_t encode_raw(std::string text, bool at_start, std::vector<int64_t>& ids) const {
-    text = normalize(std::move(text));
+    text = normalized(file_->normalizers, std::move(text));
     for (const Segment& segment : normalized_.cut(text))
       if (segment.token)
         ids.push_back(segment.token->id);
