@@ -210,7 +210,7 @@ TEST_CASE("tokenizer: replacements that grow without end stop") {
                 "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [" + steps + "]}"),
       "t");
   CHECK(tokenizer.encode("b") == std::vector<int64_t>{1});
-  CHECK_THROWS_WITH(tokenizer.encode("a"), doctest::Contains("the normalizer makes of 1 bytes"));
+  CHECK_THROWS_WITH(tokenizer.encode("a"), doctest::Contains("eight times as many are allowed"));
   CHECK_THROWS_WITH(Tokenizer::parse(kTiny, "t").encode(std::string(17 << 20, 'a')),
                     doctest::Contains("larger than 16 MB"));
 }
