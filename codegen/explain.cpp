@@ -4,6 +4,7 @@
 #include <map>
 
 #include "codegen/entry.h"
+#include "codegen/residence.h"
 #include "ir/diagnostics.h"
 #include "passes/quantity.h"
 #include "passes/sites.h"
@@ -91,6 +92,20 @@ std::string overlap_text(const Plan& plan) {
          "(the gain is not in the predictions)\n";
 }
 
+// What a device holds for the weights, and which it holds packed alone.
+std::string weights_text(const Plan& plan) {
+  const WeightMemory weights = weight_memory(plan);
+  const auto tell = [](int64_t bytes) { return tell_bytes(static_cast<double>(bytes)); };
+  std::string text = "  weights: " + tell(weights.held);
+  if (weights.packed) text += ", of which " + tell(weights.packed) + " packed at load";
+  if (!weights.dropped.empty()) {
+    text += "; held packed alone, without " + tell(weights.dropped_bytes()) + " as given: ";
+    for (const auto& [name, bytes] : weights.dropped)
+      text += (name == weights.dropped.begin()->first ? "" : ", ") + name;
+  }
+  return text + "\n";
+}
+
 std::string summary(const Plan& plan) {
   int launches = 0;
   double moved = 0, us = 0;
@@ -116,7 +131,7 @@ std::string summary(const Plan& plan) {
       format("%.1f us, DRAM %.0f GB/s x %.2f, products %.0f TFLOP/s x %.2f (library) or x %.2f (generated)\n",
              card.launch_us, card.dram_gb_s, card.dram_efficiency, card.tensor_16_tflops,
              card.library_efficiency, card.generated_efficiency);
-  text += overlap_text(plan);
+  text += overlap_text(plan) + weights_text(plan);
   if (card.basis == Basis::kDatasheet)
     text += format(
         "  not calibrated: a generated product must beat the library by more than %.0f %%, or the library is "

@@ -127,7 +127,6 @@ void Lowering::emit_kernels() {
 /// A constant that the model hands out is computed when the weights are loaded.
 void Lowering::pack_output(const Node& node) {
   const int buffer = add_buffer(Buffer::kPacked, node.result()->name(), node.type());
-  plan.weight_bytes += node.type().bytes();
   plan.packings.push_back({extract(node.result()).graph, {}, buffer});
   place[node.result()] = {buffer, 0};
 }
@@ -144,7 +143,6 @@ void Lowering::place_sources() {
       continue;
     }
     place[node.result()] = {add_buffer(kind, name, node.type(), &node), 0};
-    if (kind == Buffer::kWeight) plan.weight_bytes += node.type().bytes();
     if (kind == Buffer::kState) plan.state_bytes += node.type().bytes();
   }
 }
@@ -173,7 +171,6 @@ BufferRef Lowering::pack(int kernel, int index, const Node& node) {
   if (fresh) {
     int buffer = add_buffer(Buffer::kPacked, plan.kernels[kernel].emitted.packed[index]->name(),
                             expression.graph->outputs()[0].value->type());
-    plan.weight_bytes += plan.buffers[buffer].bytes;
     plan.packings.push_back({expression.graph, std::move(inputs), buffer});
     entry->second = buffer;
   }

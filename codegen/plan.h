@@ -126,7 +126,7 @@ struct Plan {
   /// State buffers that a run must update by copying after it (new value computed elsewhere): state buffer ←
   /// value.
   std::vector<std::pair<int, BufferRef>> state_copies;
-  int64_t arena_bytes = 0, arena_bytes_unplanned = 0, weight_bytes = 0, state_bytes = 0;
+  int64_t arena_bytes = 0, arena_bytes_unplanned = 0, state_bytes = 0;
   int64_t arena_bytes_alive = 0;  ///< at the step that needs most: no arena is smaller
   int ops_before = 0;
   Selection selection;  ///< what was decided and why

@@ -1,6 +1,7 @@
 // plan_json.cpp: plan.json.
 #include "codegen/plan_json.h"
 
+#include "codegen/residence.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace tenon {
@@ -87,6 +88,19 @@ void write_total(Writer& out, const Plan& plan) {
   out.attribute("launches_unfused", plan.selection.unfused_launches);
 }
 
+void write_memory(Writer& out, const Plan& plan) {
+  const WeightMemory weights = weight_memory(plan);
+  out.attribute("weights", weights.held);
+  out.attribute("weights_packed", weights.packed);
+  out.attribute_object("weights_dropped", [&] {
+    for (const auto& [name, bytes] : weights.dropped) out.attribute(name, bytes);
+  });
+  out.attribute("activations", plan.arena_bytes);
+  out.attribute("activations_alive", plan.arena_bytes_alive);
+  out.attribute("activations_unplanned", plan.arena_bytes_unplanned);
+  out.attribute("state", plan.state_bytes);
+}
+
 void write_losers(Writer& out, const Plan& plan) {
   out.attribute_array("sites_not_fused", [&] {
     for (const SiteNotFused& site : plan.selection.not_fused)
@@ -135,13 +149,7 @@ void write_plan(Writer& out, const Plan& plan, llvm::ArrayRef<KernelReport> repo
       out.object([&] { write_kernel(out, plan.kernels[i], reports.empty() ? KernelReport() : reports[i]); });
   });
   write_losers(out, plan);
-  out.attribute_object("memory", [&] {
-    out.attribute("weights", plan.weight_bytes);
-    out.attribute("activations", plan.arena_bytes);
-    out.attribute("activations_alive", plan.arena_bytes_alive);
-    out.attribute("activations_unplanned", plan.arena_bytes_unplanned);
-    out.attribute("state", plan.state_bytes);
-  });
+  out.attribute_object("memory", [&] { write_memory(out, plan); });
   out.attribute_object("total", [&] { write_total(out, plan); });
 }
 

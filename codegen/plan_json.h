@@ -24,8 +24,10 @@ struct KernelReport {
 };
 
 /// Writes the members of plan.json into an open object: "tenon", "model", "target", "dims", "ops_before",
-/// "kernels" (with "metered" where there are meters), "sites_not_fused", "memory", "total". `reports` is empty or has one entry a kernel. Bytes,
-/// flops and microseconds are per launch; `total` sums value × launches. NaN and infinities become null.
+/// "kernels" (with "metered" where there are meters), "sites_not_fused", "memory", "total". `reports` is empty or has one
+/// entry a kernel. Of "memory", "weights" are the bytes that a device holds, "weights_packed" those of them packed at
+/// load, "weights_dropped" by name the originals that only packing reads, which no device holds. Bytes, flops and
+/// microseconds of kernels are per launch; `total` sums value × launches. NaN and infinities become null.
 void write_plan(json::Writer& json, const Plan& plan, llvm::ArrayRef<KernelReport> reports = {});
 
 /// "metered", into an open object.

@@ -5,6 +5,8 @@
 #include <cassert>
 #include <cstdlib>
 
+#include "codegen/residence.h"
+
 namespace tenon::cuda {
 
 /// A step ready to go: every address and number is known, so that enqueueing only calls the driver.
@@ -131,13 +133,7 @@ void CudaExecutor::place_buffers() {
   if (uses_library && !library_workspace_)
     library_workspace_ = context.allocate(kLibraryWorkspaceBytes, "cuBLASLt's workspace");
 
-  std::vector<bool> used(plan_.buffers.size(), false);
-  for (const Step& step : plan_.steps)
-    for (const BufferRef& place : step.arguments)
-      if (place.buffer >= 0) used[place.buffer] = true;
-  for (const auto& [state, from] : plan_.state_copies) used[state] = used[from.buffer] = true;
-  for (const auto& [name, from] : plan_.outputs) used[from.buffer] = true;
-
+  const std::vector<bool> used = used_buffers(plan_);
   for (size_t i = 0; i < plan_.buffers.size(); ++i) {
     const Buffer& buffer = plan_.buffers[i];
     if (buffer.kind == Buffer::kArena && !apart) addresses_[i] = arena_.get() + buffer.offset;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "codegen/plan_json.h"
+#include "codegen/residence.h"
 #include "ir/diagnostics.h"
 #include "ir/json.h"
 #include "ir/model.h"
@@ -194,5 +195,5 @@ outputs = ["y", "z"]
   check_plan(*plan);
   CHECK(plan->kernels.empty());
   CHECK(plan->packings.size() == 2);
-  CHECK(plan->weight_bytes == 44);
+  CHECK(weight_memory(*plan).held == 44);
 }

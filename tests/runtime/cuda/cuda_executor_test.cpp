@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "codegen/residence.h"
 #include "ir/builder.h"
 #include "tests/runtime/cuda/fake_driver.h"
 
@@ -304,6 +305,8 @@ TEST_CASE("packed weights are computed once from the host's, rope tables from th
   CHECK(output(executor, "z") ==
         Floats{8, static_cast<float>(2 * expected[1] + 7), 10, static_cast<float>(4 * expected[1] + 7)});
   CHECK(bench.store->bytes() == 32);  // the state and the packed weight: the weight itself is not needed
+  CHECK(weight_memory(*plan).held == 16);
+  CHECK(weight_memory(*plan).dropped == std::map<std::string, int64_t>{{"freqs", 8}, {"w", 16}});
 }
 
 TEST_CASE("launches without work are left out") {

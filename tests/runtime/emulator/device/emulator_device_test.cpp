@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "codegen/plan_json.h"
+#include "codegen/residence.h"
 #include "ir/diagnostics.h"
 #include "runtime/kernel_check.h"
 #include "tests/runtime/cuda/drawn_model.h"
@@ -93,6 +94,20 @@ TEST_CASE("emulator: a model's kernels agree with the f64 evaluator, write what 
     program->run(model.inputs);  // the second run's launches alone
     CHECK(device->machine().records().size() == plan->steps.size());
   }
+}
+
+TEST_CASE("emulator: a device holds the weights that launches read, each once, and the plan says how much") {
+  if (!have_nvrtc()) return;
+  const auto device = EmulatorDevice::open("sm_80");
+  const cuda::DrawnModel model(kModel, {{"T", 5}});
+  const auto plan = model.plan(device->card(), false, Policy::kFused);
+  const auto store = std::dynamic_pointer_cast<cuda::DeviceStore>(device->hold(model.weights, model.states));
+  REQUIRE(store);
+  CHECK(store->bytes() == 0);
+  const auto program = device->prepare(*model.graph, plan.get(), store);
+  CHECK(store->bytes() == weight_memory(*plan).held);
+  CHECK(weight_memory(*plan).held <= 2 * 32 * 48 * 4);
+  CHECK(model.error(program->run(model.inputs)) < 1e-5);
 }
 
 TEST_CASE("emulator: every kernel is checked alone, on the values that it meets") {
