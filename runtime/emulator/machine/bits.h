@@ -12,6 +12,8 @@ namespace tenon::emulator {
 template <class Visit>
 bool visit_bits(int64_t first, int64_t count, Visit visit) {
   const int64_t end = first + count;
+  if (count > 0 && (end - 1) >> 6 == first >> 6)  // most ranges: a lane's bytes, a sector
+    return visit(first >> 6, (~0ull >> (64 - count)) << (first & 63));
   for (int64_t word = first >> 6; word << 6 < end; ++word) {
     uint64_t mask = ~0ull;
     if (first > word << 6) mask &= ~0ull << (first & 63);

@@ -34,13 +34,9 @@ class SmallSet {
 /// side, aligned, so that units conflict as their words do.
 int phase_passes(const int64_t* units, LaneMask lanes, int banks, bool serial) {
   uint32_t taken = 0;  // banks
-  bool repeated = false;
-  for (LaneMask left = lanes; left != 0; left &= left - 1) {
-    const uint32_t bank = 1u << (units[__builtin_ctz(left)] & (banks - 1));
-    repeated |= (taken & bank) != 0;
-    taken |= bank;
-  }
-  if (!repeated) return 1;
+  for (LaneMask left = lanes; left != 0; left &= left - 1)
+    taken |= 1u << (units[__builtin_ctz(left)] & (banks - 1));
+  if (__builtin_popcount(taken) == __builtin_popcount(lanes)) return 1;
   int counts[kBanks] = {}, most = 1;
   SmallSet seen;
   for (LaneMask left = lanes; left != 0; left &= left - 1) {
@@ -72,7 +68,18 @@ void distinct_sectors(const int64_t (&offsets)[kLanes], LaneMask lanes, Sectors&
     if (seen.insert(sectors.at[i])) sectors.at[sectors.count++] = sectors.at[i];
 }
 
-bool all_distinct(const uint64_t (&addresses)[kLanes], LaneMask lanes) {
+TENON_SIMD bool all_distinct(const uint64_t (&addresses)[kLanes], LaneMask lanes, int bytes) {
+  if (lanes == kAllLanes) {  // mostly they lie within 64 places: a bit for each
+    uint64_t low = addresses[0], far = 0, places = 0;
+    for (int i = 1; i < kLanes; ++i) low = std::min(low, addresses[i]);
+    const int shift = __builtin_ctz(bytes);
+    for (int i = 0; i < kLanes; ++i) {
+      const uint64_t place = (addresses[i] - low) >> shift;
+      far |= place;
+      places |= 1ull << (place & 63);
+    }
+    if (far < 64) return __builtin_popcountll(places) == kLanes;
+  }
   uint64_t last = 0;
   bool rising = true, first = true;
   for (LaneMask left = lanes; left != 0; left &= left - 1) {

@@ -14,8 +14,8 @@ struct Sectors {
 /// `offsets` by lane; those of lanes that are not in `lanes` mean nothing.
 void distinct_sectors(const int64_t (&offsets)[kLanes], LaneMask lanes, Sectors& sectors);
 
-/// No two of `lanes` have one address.
-bool all_distinct(const uint64_t (&addresses)[kLanes], LaneMask lanes);
+/// No two of `lanes`, of `bytes` each, have one address. Addresses are multiples of `bytes`; false may be told of others.
+bool all_distinct(const uint64_t (&addresses)[kLanes], LaneMask lanes, int bytes);
 
 struct Passes {
   int passes = 0;

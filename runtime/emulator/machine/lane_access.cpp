@@ -60,6 +60,25 @@ Span span_of(const Offsets& offsets, LaneMask lanes, int bytes) {
   return span;
 }
 
+/// Calls each(first, begin, end) for every run of lanes side by side: its first lane, its bytes.
+template <class Each>
+void for_runs(const Offsets& offsets, LaneMask lanes, int bytes, Each each) {
+  int64_t begin = 0, end = -1;
+  int first = 0;
+  for_lanes(lanes, [&](int i) {
+    if (offsets[i] >= begin && offsets[i] + bytes <= end) return;
+    if (offsets[i] == end) {
+      end += bytes;
+      return;
+    }
+    if (end > begin) each(first, begin, end);
+    begin = offsets[i];
+    end = begin + bytes;
+    first = i;
+  });
+  if (end > begin) each(first, begin, end);
+}
+
 /// A short span of which every byte is valid: what most accesses find.
 bool all_valid(const uint64_t* valid, Span span) {
   constexpr int64_t kShort = 2048;
@@ -79,6 +98,9 @@ LaneMask unwritten(const uint64_t* valid, const Offsets& offsets, LaneMask lanes
 void mark_lanes(uint64_t* valid, const Offsets& offsets, LaneMask lanes, const Together& t, Span span) {
   if (t.poisoned == 0 && all_valid(valid, span)) return;
   if (t.poisoned == 0 && t.result.contiguous) return set_bits(valid, span.low, span.high - span.low);
+  if (t.poisoned == 0)
+    return for_runs(offsets, lanes, t.bytes,
+                    [&](int, int64_t begin, int64_t end) { set_bits(valid, begin, end - begin); });
   for_lanes(lanes, [&](int i) { mark_validity(valid, offsets[i], t.bytes, t.poisoned >> i & 1); });
 }
 
@@ -94,7 +116,8 @@ void mark_sectors(Allocation& allocation, const Offsets& offsets, LaneMask lanes
   }
   Sectors sectors;
   distinct_sectors(offsets, lanes, sectors);
-  for_lanes(lanes, [&](int i) { mark_global(t.access, allocation, offsets[i], t.bytes); });
+  for_runs(offsets, lanes, t.bytes,
+           [&](int, int64_t begin, int64_t end) { mark_global(t.access, allocation, begin, end - begin); });
   meter_global(t.access, static_cast<uint64_t>(t.bytes) * __builtin_popcount(lanes), sectors.count);
 }
 
@@ -187,24 +210,9 @@ void access_global_lanes(const LaneAddresses& addresses, LaneMask active, const 
 void check_races(const Block& owner, const Offsets& offsets, LaneMask lanes, const Together& t) {
   const Block& own = t.access.warp.block();
   if (!own.residency().races(own)) return;
-  int64_t begin = 0, end = -1;
-  int first = 0;
-  auto flush = [&] {
-    if (end > begin)
-      check_race(t.of(first), owner, static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin));
-  };
-  for_lanes(lanes, [&](int i) {
-    if (offsets[i] >= begin && offsets[i] + t.bytes <= end) return;
-    if (offsets[i] == end) {
-      end += t.bytes;
-      return;
-    }
-    flush();
-    begin = offsets[i];
-    end = begin + t.bytes;
-    first = i;
+  for_runs(offsets, lanes, t.bytes, [&](int first, int64_t begin, int64_t end) {
+    check_race(t.of(first), owner, static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin));
   });
-  flush();
 }
 
 void take_shared(Block& owner, const Offsets& offsets, LaneMask lanes, const Together& t) {
@@ -362,7 +370,8 @@ TENON_SIMD_FLAT void access_lanes(const Access& access, LaneMask active, ptx::Sp
                                   LaneBytes& result) {
   result.lanes = result.uninitialised = 0;
   result.contiguous = active == kAllLanes && side_by_side(addresses, bytes);
-  result.distinct = result.contiguous || access.kind == AccessKind::kRead || all_distinct(addresses, active);
+  result.distinct =
+      result.contiguous || access.kind == AccessKind::kRead || all_distinct(addresses, active, bytes);
   access_space(space, addresses, active, {access, bytes, poisoned & active, result});
   if (result.uninitialised != 0)
     access.warp.unwritten = {&access.op, space, addresses[__builtin_ctz(result.uninitialised)]};

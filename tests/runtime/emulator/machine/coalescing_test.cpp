@@ -69,10 +69,18 @@ TEST_CASE("emulator: banks take a pass for each different word that a phase want
 TEST_CASE("emulator: addresses of lanes may be told apart") {
   uint64_t addresses[kLanes];
   for (int i = 0; i < kLanes; ++i) addresses[i] = 1000 - 4 * i;
-  CHECK(all_distinct(addresses, kAllLanes));
+  CHECK(all_distinct(addresses, kAllLanes, 4));
   addresses[20] = addresses[3];
-  CHECK(!all_distinct(addresses, kAllLanes));
-  CHECK(all_distinct(addresses, ~(1u << 20)));
+  CHECK(!all_distinct(addresses, kAllLanes, 4));
+  CHECK(all_distinct(addresses, ~(1u << 20), 4));
+  for (int i = 0; i < kLanes; ++i) addresses[i] = 0x7f0000000000 + 4096 * (i ^ 5);  // far apart, in no order
+  CHECK(all_distinct(addresses, kAllLanes, 16));
+  addresses[31] = addresses[0];
+  CHECK(!all_distinct(addresses, kAllLanes, 16));
+  for (int i = 0; i < kLanes; ++i) addresses[i] = 0x7f0000000000 + 16 * (i ^ 5) + (i < 16 ? 0 : 512);
+  CHECK(all_distinct(addresses, kAllLanes, 16));
+  addresses[17] = addresses[16];
+  CHECK(!all_distinct(addresses, kAllLanes, 16));
 }
 
 TEST_CASE("emulator: the L2 reads what it lacks and writes back what goes") {
