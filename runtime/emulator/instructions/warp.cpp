@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "runtime/emulator/instructions/lanes.h"
 #include "runtime/emulator/instructions/tables.h"
 #include "runtime/emulator/machine/access.h"
 #include "runtime/simd.h"
@@ -23,7 +24,9 @@ void for_each_lane(LaneMask lanes, Body body) {
 
 /// The lanes of `active` that name the same members as its lowest lane.
 LaneMask same_members(const uint32_t* masks, LaneMask active) {
-  uint32_t first = masks[std::countr_zero(active)];
+  uint32_t first = masks[std::countr_zero(active)], other = 0;
+  for (int lane = 0; lane < kLanes; ++lane) other |= masks[lane] ^ first;
+  if (other == 0) return active;
   LaneMask same = 0;
   for (int lane = 0; lane < kLanes; ++lane) same |= LaneMask{masks[lane] == first} << lane;
   return same & active;
@@ -79,13 +82,13 @@ void shuffle_lanes(Warp& warp, const int32_t* w, LaneMask lanes) {
   std::memcpy(values.data(), warp.lanes<uint32_t>(w[2]), sizeof(values));
   const uint32_t *b = warp.lanes<uint32_t>(w[3]), *c = warp.lanes<uint32_t>(w[4]);
   std::array<uint32_t, kLanes> result;
-  std::array<uint8_t, kLanes> from;
+  std::array<uint32_t, kLanes> from;
   LaneMask in_range = 0;
   for (int lane = 0; lane < kLanes; ++lane) {
     bool valid;
     int source = source_lane<kMode>(lane, b[lane], c[lane], valid) & 31;
     in_range |= LaneMask{valid} << lane;
-    from[lane] = static_cast<uint8_t>(source);
+    from[lane] = static_cast<uint32_t>(source);
     result[lane] = values[source];
   }
   // What a lane outside the collective holds is not this one's to read.
@@ -102,13 +105,15 @@ void shuffle_lanes(Warp& warp, const int32_t* w, LaneMask lanes) {
 }
 
 template <Shuffle kMode>
-Outcome run_shuffle(Warp& warp, const Op& op, LaneMask active) {
-  const int32_t* w = op.words;
-  LaneMask bad = (warp.poison(w[3]) | warp.poison(w[4])) & active;
-  if (bad != 0) report_poison(warp, op, bad, "the lane of a shuffle");
-  return collective(warp, op, active, w[5],
-                    [&](LaneMask lanes, uint32_t) { shuffle_lanes<kMode>(warp, w, lanes); });
-}
+struct RunShuffle {
+  static Outcome run(Warp& warp, const Op& op, LaneMask active) {
+    const int32_t* w = op.words;
+    LaneMask bad = (warp.poison(w[3]) | warp.poison(w[4])) & active;
+    if (bad != 0) report_poison(warp, op, bad, "the lane of a shuffle");
+    return collective(warp, op, active, w[5],
+                      [&](LaneMask lanes, uint32_t) { shuffle_lanes<kMode>(warp, w, lanes); });
+  }
+};
 
 /// d or d|p: a word for each, -1 for a predicate that is not there.
 void write_with_predicate(Decoder& d, const ptx::Operand& operand, ptx::Type type) {
@@ -129,10 +134,10 @@ void decode_shuffle(Decoder& d) {
   write_with_predicate(d, d.operand(0), ptx::Type::kB32);
   d.read(1, ptx::Type::kB32);
   for (int i = 2; i < 5; ++i) d.read(i, ptx::Type::kU32);
-  d.emit(mode == "up"     ? run_shuffle<Shuffle::kUp>
-         : mode == "down" ? run_shuffle<Shuffle::kDown>
-         : mode == "bfly" ? run_shuffle<Shuffle::kButterfly>
-                          : run_shuffle<Shuffle::kIndex>,
+  d.emit(mode == "up"     ? versioned<RunShuffle<Shuffle::kUp>>()
+         : mode == "down" ? versioned<RunShuffle<Shuffle::kDown>>()
+         : mode == "bfly" ? versioned<RunShuffle<Shuffle::kButterfly>>()
+                          : versioned<RunShuffle<Shuffle::kIndex>>(),
          OpClass::kShuffle);
 }
 
