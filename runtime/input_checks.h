@@ -5,8 +5,8 @@
 
 namespace tenon {
 
-/// Throws Error where an input is a position at which a cache would be written past its capacity, or a table by which a
-/// page would be written that the pool does not have.
+/// Throws Error where an input is a position at which a cache would be written past its capacity, or a table that names a page
+/// that the pool does not have, read or written or neither.
 void check_cache_writes(const Graph& graph, const TensorMap& inputs);
 
 }  // namespace tenon
