@@ -14,6 +14,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include "runtime/output_file.h"
 
 namespace tenon {
 namespace {
@@ -243,25 +244,14 @@ void write_safetensors(llvm::StringRef path, llvm::ArrayRef<std::pair<std::strin
 }
 
 void write_file_tensors(llvm::StringRef path, llvm::ArrayRef<FileTensor> tensors) {
-  auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp",
-                                                   llvm::sys::fs::all_read | llvm::sys::fs::owner_write);
-  if (!temporary) throw Error(path.str() + ": " + llvm::toString(temporary.takeError()));
-  std::string header = header_of(tensors);
-  llvm::raw_fd_ostream out(temporary->FD, /*shouldClose=*/false);
-  uint64_t length = header.size();
-  out.write(reinterpret_cast<const char*>(&length), sizeof(length));
-  out << header;
-  for (const FileTensor& tensor : tensors)
-    out.write(reinterpret_cast<const char*>(tensor.data), bytes_of(tensor));
-  out.flush();
-  if (out.has_error()) {
-    std::string problem = out.error().message();
-    out.clear_error();
-    llvm::consumeError(temporary->discard());
-    throw Error(path.str() + ": " + problem, {}, "", Status::kMachineCannot);
-  }
-  if (llvm::Error problem = temporary->keep(path))
-    throw Error(path.str() + ": " + llvm::toString(std::move(problem)));
+  const std::string header = header_of(tensors);
+  const uint64_t length = header.size();
+  write_output(path, [&](llvm::raw_ostream& out) {
+    out.write(reinterpret_cast<const char*>(&length), sizeof(length));
+    out << header;
+    for (const FileTensor& tensor : tensors)
+      out.write(reinterpret_cast<const char*>(tensor.data), bytes_of(tensor));
+  });
 }
 
 }  // namespace tenon

@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
     tenon::cli::add_run(program);
     if (argc > 1) require_command(program, argv[1]);
     program.parse(argc, argv);
-    return 0;
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
+    return report("error: cannot write to standard output\n", Status::kMachineCannot);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
     return report(Error(error.what(), {}, "see `tenon --help`").what(), Status::kBadInput);

@@ -1,13 +1,14 @@
 // model_options.cpp: shared flags of the commands on a model.
 #include "runtime/cli/model_options.h"
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <cstring>
 
 #include "ir/diagnostics.h"
 #include "runtime/emulator/device/emulator_device.h"
+#include "runtime/output_file.h"
 
 namespace tenon::cli {
 
@@ -138,20 +139,12 @@ void print_notes(const ModelOptions& options, const std::vector<std::string>& no
 
 void write_text(const std::string& path, const std::string& text) {
   if (path == "-") {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
-      throw Error("cannot write to standard output");
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      throw Error(std::string("cannot write to standard output: ") + std::strerror(errno), {}, "",
+                  Status::kMachineCannot);
     return;
   }
-  std::string temporary = path + ".partial";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code failed;
-  if (file) std::filesystem::rename(temporary, path, failed);
-  if (!file || failed) {
-    std::filesystem::remove(temporary, failed);
-    throw Error("cannot write " + path);
-  }
+  write_output(path, [&](llvm::raw_ostream& out) { out << text; });
 }
 
 }  // namespace tenon::cli

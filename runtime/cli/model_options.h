@@ -64,8 +64,7 @@ const emulator::EmulatedMachine* emulator_of(const Device& device);
 /// Prints `notes` to standard error unless quiet.
 void print_notes(const ModelOptions& options, const std::vector<std::string>& notes);
 
-/// Writes text to a file (a temporary one, renamed when it is whole) or, for "-", to standard output. Throws
-/// Error.
+/// Writes text to a path (output_file.h) or, for "-", to standard output. Throws Error.
 void write_text(const std::string& path, const std::string& text);
 
 }  // namespace tenon::cli
