@@ -122,6 +122,7 @@ struct Bench {
             out.attribute("predicted_us", kernel.estimate.us);
           });
       });
+      if (placed.plan) write_paths(out, placed.bound.model, *placed.plan);
       if (emulated) write_findings(out, *emulated);
     });
     return stream.str() + "\n";

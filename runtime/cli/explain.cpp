@@ -79,6 +79,17 @@ struct Explain {
     return stream.str() + "\n";
   }
 
+  static std::string json(const Model& model, const Plan& plan) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    tenon::json::Writer out(stream, 2);
+    out.object([&] {
+      write_plan(out, plan);
+      write_paths(out, model, plan);
+    });
+    return stream.str() + "\n";
+  }
+
   // The plan, and what its kernels did in a run with drawn tensors.
   void explain_emulated() {
     const PlacedModel placed = place(options, TensorOptions{}, make_device(options.device));
@@ -98,7 +109,7 @@ struct Explain {
     BoundModel bound = BoundModel::read(options);
     auto plan = bound.plan_to_show(options);
     print_notes(options, bound.notes);
-    if (!options.json.empty()) return write_text(options.json, plan_json(*plan));
+    if (!options.json.empty()) return write_text(options.json, json(bound.model, *plan));
     write_text("-", explain(*plan, site) + (site.empty() ? "paths:\n" + tell_paths(bound.model, *plan) : ""));
   }
 };
