@@ -3,6 +3,8 @@
 
 #include <cctype>
 
+#include "llvm/ADT/StringSet.h"
+
 namespace tenon {
 namespace {
 
@@ -269,14 +271,16 @@ llvm::ArrayRef<llvm::StringLiteral> cuda_functions() {
 
 std::string Names::fresh(llvm::StringRef wanted) {
   std::string name;
-  for (char c : wanted) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  for (char c : wanted) {
+    const char allowed = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    if (allowed != '_' || name.empty() || name.back() != '_') name += allowed;  // two are C++'s own
+  }
   if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0]))) name = "v" + name;
-  while (name.find("__") != std::string::npos) name.erase(name.find("__"), 1);
   if (name[0] == '_') name = "v" + name;
   if (reserved().contains(name) || names_a_family(name) || llvm::StringRef(name).endswith("_approx"))
     name += "_";
   std::string unique = name;
-  for (int i = 2; !taken_.insert(unique).second; ++i) unique = name + "_" + std::to_string(i);
+  while (!taken_.try_emplace(unique, 1).second) unique = name + "_" + std::to_string(++taken_[name]);
   return unique;
 }
 

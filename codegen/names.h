@@ -5,7 +5,7 @@
 #include "ir/graph.h"
 #include "ir/print.h"
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace tenon {
 
@@ -23,14 +23,14 @@ class Names {
   /// What the name of `value` is made from: its text in the head of the kernel.
   std::string base(const Value* value) const { return llvm::StringRef(table_(value)).ltrim('%').str(); }
   /// Nothing else gets this name.
-  void reserve(llvm::StringRef name) { taken_.insert(name); }
+  void reserve(llvm::StringRef name) { taken_.try_emplace(name, 1); }
   /// A name like `wanted` that nothing else has.
   std::string fresh(llvm::StringRef wanted);
 
  private:
   NameTable table_;
   llvm::DenseMap<const Value*, std::string> names_;
-  llvm::StringSet<> taken_;
+  llvm::StringMap<int> taken_;  ///< with the last number that was put behind it
 };
 
 }  // namespace tenon

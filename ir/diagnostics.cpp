@@ -27,15 +27,23 @@ std::string printable(llvm::StringRef text) {
 
 bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-// The numbered line, cut to a window around the column when it is very long.
-llvm::StringRef line_of(llvm::StringRef text, int line) {
-  for (int i = 1; i < line; ++i) text = text.split('\n').second;
-  return text.split('\n').first.rtrim('\r');
+// The numbered line. A file of many errors is asked for one line after the other: the walk goes on where the last one ended.
+llvm::StringRef line_of(const std::shared_ptr<const SourceFile>& file, int line) {
+  struct Walk {
+    std::shared_ptr<const SourceFile> file;
+    int line = 1;
+    llvm::StringRef rest;
+  };
+  thread_local Walk last;
+  if (last.file != file || last.line > line) last = {file, 1, file->text};
+  for (; last.line < line; ++last.line) last.rest = last.rest.split('\n').second;
+  return last.rest.split('\n').first.rtrim('\r');
 }
 
+// The line, cut to a window around the column when it is very long.
 std::string caret_lines(const Location& at) {
   constexpr size_t kWindow = 160;
-  llvm::StringRef line = line_of(at.file->text, at.line);
+  llvm::StringRef line = line_of(at.file, at.line);
   size_t column = static_cast<size_t>(std::max(at.column, 1)) - 1;
   size_t start = column > kWindow / 2 && line.size() > kWindow ? column - kWindow / 2 : 0;
   while (start > 0 && continues_code_point(line[start])) --start;

@@ -7,6 +7,7 @@
 
 #include "ir/diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tenon {
 namespace {
@@ -316,13 +317,14 @@ void Parser::arguments(Expression& call) {
 void Parser::equation(Equation& result) {
   if (at_end()) return;
   result.valid = false;
+  llvm::StringSet<> seen;
   do {
     if (!starts_name(peek())) unexpected("a name");
     Location location = here(rest().take_while(continues_name).size());
     std::string target = name();
     if (is_reserved(target)) throw Error("'" + target + "' is reserved", location, "choose another name");
-    for (const Equation::Target& other : result.targets)
-      if (other.name == target) throw Error("'" + target + "' is assigned twice in one equation", location);
+    if (!seen.insert(target).second)
+      throw Error("'" + target + "' is assigned twice in one equation", location);
     result.targets.push_back({std::move(target), std::move(location)});
   } while (accept(","));
   if (peek() != '=' || rest().startswith("==")) unexpected("'='");

@@ -5,6 +5,16 @@
 
 namespace tenon {
 
+namespace {
+
+/// Takes one entry for `user` out. From the back, since the last that came tends to go first: where thousands read one value a
+/// search from the front would walk past all of them.
+void drop_user(llvm::SmallVectorImpl<Node*>& users, const Node* user) {
+  users.erase(std::prev(llvm::find(llvm::reverse(users), user).base()));
+}
+
+}  // namespace
+
 void Value::set_name(llvm::StringRef name) { name_ = node_->graph().save(name); }
 
 bool Value::only_used_by(const Node* user) const {
@@ -15,8 +25,7 @@ bool Value::only_used_by(const Node* user) const {
 Node::~Node() = default;
 
 void Node::set_operand(int i, Value* value) {
-  auto& users = operands_[i]->users_;
-  users.erase(llvm::find(users, this));
+  drop_user(operands_[i]->users_, this);
   operands_[i] = value;
   value->users_.push_back(this);
 }
@@ -51,7 +60,7 @@ Node* Graph::create(Op op, llvm::ArrayRef<Value*> operands, Attributes attribute
 
 void Graph::erase(Node* node) {
   assert(llvm::all_of(node->results_, [](const auto& r) { return r->unused(); }) && "erased while in use");
-  for (Value* operand : node->operands_) operand->users_.erase(llvm::find(operand->users_, node));
+  for (Value* operand : llvm::reverse(node->operands_)) drop_user(operand->users_, node);
   nodes_.erase(node->getIterator());
   --count_;
 }
@@ -64,12 +73,15 @@ void Graph::move_before(Node* node, Node* before) {
 void Graph::replace_all_uses(Value* from, Value* to) {
   if (from == to) return;
   llvm::SmallVector<Node*, 2> users = from->users_;  // a copy: a user may stand in it twice
-  for (Node* user : users)
+  const Node* last = nullptr;
+  for (Node* user : users) {
+    if (user == std::exchange(last, user)) continue;  // its operands are all done
     for (Value*& operand : user->operands_)
       if (operand == from) {
         operand = to;
         to->users_.push_back(user);
       }
+  }
   from->users_.clear();
   if (from->held_ > 0) {
     for (Output& output : outputs_)

@@ -1,5 +1,7 @@
 // fuse_elementwise.cpp: offers groups of elementwise ops and index maps, and every single node as its own
 // region.
+#include <bit>
+
 #include "llvm/ADT/DenseSet.h"
 #include "passes/passes.h"
 
@@ -9,6 +11,9 @@ namespace {
 constexpr char kProposer[] = "fuse_elementwise";
 constexpr size_t kMaxParts =
     6;  // groups up to this size are also offered in parts, longer ones whole and from each end
+
+constexpr size_t kMaxEnds = 16;  // and of yet longer ones ends of 2, 4, 8 .. nodes, and what they leave
+constexpr int kMaxApart = 2048;  // places in the graph's order between the first and the last of a group
 
 bool takes(const Proposals& proposals, const Node& node) {
   return (is_elementwise(node.op()) || is_index_map(node) || node.op() == Op::kRope ||
@@ -53,7 +58,8 @@ struct Groups {
   std::vector<llvm::SmallVector<Node*, 8>> groups;
 
   bool joins(const Node& node, const Value* operand) const {
-    if (!group_of.count(operand->node())) return false;
+    const auto found = group_of.find(operand->node());
+    if (found == group_of.end() || groups[found->second].size() >= kMaxRegionNodes) return false;
     return operand->type().elements() == node.type().elements() || operand->only_used_by(&node);
   }
 
@@ -67,7 +73,8 @@ struct Groups {
       if (target >= 0) merged.append(groups[target].begin(), groups[target].end());
       merged.push_back(node);
       proposals.sort(merged);
-      if (!is_convex(merged)) continue;
+      const int apart = proposals.order.lookup(node) - proposals.order.lookup(merged.front());
+      if (merged.size() > kMaxRegionNodes || apart > kMaxApart || !is_convex(merged)) continue;
       if (target >= 0) {
         for (Node* member : groups[target]) group_of[member] = other;
         groups[other].append(groups[target].begin(), groups[target].end());
@@ -105,6 +112,9 @@ void fuse_elementwise(Proposals& proposals) {
       for (size_t start = 0; start + length <= count; ++start) {
         bool at_an_end = start == 0 || start + length == count;
         if (length < count && count > kMaxParts && !at_an_end) continue;
+        if (count > kMaxEnds && !std::has_single_bit(length) && !std::has_single_bit(count - length) &&
+            length < count)
+          continue;
         proposals.offer(Pattern::kElementwise, whole.slice(start, length), kProposer,
                         std::to_string(length) + " elementwise ops as one");
       }

@@ -49,7 +49,7 @@ struct RowGroup {
   }
 
   void grow_forward() {
-    for (size_t at = 0; at < nodes.size(); ++at)
+    for (size_t at = 0; at < nodes.size() && nodes.size() < kMaxRegionNodes; ++at)
       for (int i = 0; i < nodes[at]->result_count(); ++i)
         for (Node* user : nodes[at]->result(i)->users()) {
           if (llvm::is_contained(nodes, user) || !joins(*user)) continue;

@@ -53,7 +53,7 @@ struct Tail {
     };
     for (Node* node : llvm::SmallVector<Node*, 16>(all.begin(), all.end()))
       if (node->kind() == OpKind::kContraction) push_users(node);
-    while (!waiting.empty()) {
+    while (!waiting.empty() && all.size() < kMaxRegionNodes) {
       Node* node = waiting.top().second;
       waiting.pop();
       if (inside.contains(node) || !joins(*node)) continue;
@@ -125,7 +125,7 @@ llvm::SmallVector<Node*, 8> grow_head(const Proposals& proposals, Value* value, 
   llvm::SmallVector<Node*, 8> head;
   llvm::DenseSet<const Node*> inside;
   std::vector<std::pair<Value*, const Node*>> waiting{{value, reader}};
-  while (!waiting.empty()) {
+  while (!waiting.empty() && head.size() < kMaxRegionNodes) {
     Value* from = waiting.back().first;
     const Node* user = waiting.back().second;
     waiting.pop_back();

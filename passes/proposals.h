@@ -10,6 +10,9 @@
 
 namespace tenon {
 
+/// No tail, row or group grows longer: more in one kernel spills, and the time to weigh them grows with the square.
+constexpr size_t kMaxRegionNodes = 64;
+
 /// Regions offered for one graph, which the fusion passes leave as it is. Regions of equal structure
 /// (repetitions of a block) share one body, which is made and rewritten once.
 struct Proposals {

@@ -3,9 +3,13 @@
 
 #include "ir/print.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 namespace tenon {
 namespace {
+
+/// Expressions of weights that are deeper are computed in each run: every region that reads one copies it.
+constexpr int kDeepestWeights = 64;
 
 bool is_weight_source(const Node& node) { return node.op() == Op::kWeight || node.op() == Op::kRopeTable; }
 
@@ -137,6 +141,7 @@ llvm::StringRef name_of(Pattern pattern) {
 }
 
 WeightExpressions::WeightExpressions(const Graph& graph) {
+  llvm::DenseMap<const Value*, int> depths;
   for (const Node& node : graph.nodes()) {
     if (node.kind() == OpKind::kSource) continue;
     if (node.op() == Op::kDequantise) {
@@ -144,14 +149,18 @@ WeightExpressions::WeightExpressions(const Graph& graph) {
       continue;
     }
     bool weight = false, other = false;
+    int depth = 0;
     for (const Value* operand : node.operands()) {
+      depth = std::max(depth, depths.lookup(operand) + 1);
       bool from_weights = is_weight_source(*operand->node()) || values_.contains(operand);
       weight |= from_weights;
       other |= !from_weights && !is_free_source(*operand->node());
     }
-    if (!weight || other) continue;
-    for (int i = 0; i < node.result_count(); ++i)
+    if (!weight || other || depth > kDeepestWeights) continue;
+    for (int i = 0; i < node.result_count(); ++i) {
+      depths[node.result(i)] = depth;
       if (!node.result(i)->is_result()) values_.insert(node.result(i));
+    }
   }
 }
 
@@ -160,17 +169,25 @@ bool is_weight_parameter(const Value* value) {
 }
 
 bool is_packed(const Value* value) {
-  const Node& node = *value->node();
-  if (node.op() == Op::kConstant) return node.attributes.find("values") != nullptr;
-  if (node.kind() == OpKind::kSource || node.op() == Op::kDequantise) return false;
-  bool weights = false;
-  for (const Value* operand : node.operands()) {
-    const Node& from = *operand->node();
-    bool constant = from.op() == Op::kConstant || from.op() == Op::kIota;
-    if (!constant && !is_weight_parameter(operand) && !is_packed(operand)) return false;
-    weights |= !constant || is_packed(operand);
+  const Node& root = *value->node();
+  if (root.op() == Op::kConstant) return root.attributes.find("values") != nullptr;
+  if (root.kind() == OpKind::kSource || root.op() == Op::kDequantise) return false;
+  // Each node once, however many paths lead to it.
+  llvm::SmallVector<const Node*, 8> waiting{&root};
+  llvm::SmallPtrSet<const Node*, 16> seen;
+  while (!waiting.empty()) {
+    bool weights = false;
+    for (const Value* operand : waiting.pop_back_val()->operands()) {
+      const Node& from = *operand->node();
+      const bool constant = from.op() == Op::kConstant || from.op() == Op::kIota;
+      weights |= !constant || from.attributes.find("values");
+      if (constant || is_weight_parameter(operand)) continue;
+      if (from.kind() == OpKind::kSource || from.op() == Op::kDequantise) return false;
+      if (seen.insert(&from).second) waiting.push_back(&from);
+    }
+    if (!weights) return false;
   }
-  return weights;
+  return true;
 }
 
 Node* principal(llvm::ArrayRef<Node*> nodes) {
