@@ -16,6 +16,9 @@
 namespace tenon {
 namespace {
 
+/// Kernels name files, with a few letters behind: file systems end at 255.
+constexpr size_t kLongestName = 200;
+
 /// A packed value of a kernel's body: its expression, the operands that it reads, shared by all sites of the
 /// kernel.
 struct PackedExpression {
@@ -115,7 +118,8 @@ void Lowering::emit_kernels() {
       if (node->location.known() && llvm::none_of(kernel.lines, same)) kernel.lines.push_back(node->location);
     }
     const auto* family = static_cast<const EmittingFamily*>(candidate.family);
-    kernel.emitted = family->emit(choice.region, candidate, options.target, names.fresh(kernel.site));
+    const llvm::StringRef wanted = llvm::StringRef(kernel.site).take_front(kLongestName);
+    kernel.emitted = family->emit(choice.region, candidate, options.target, names.fresh(wanted));
     kernel.emitted.overlaps = gains_from_overlap(kernel.emitted, candidate.estimate, options.target);
     std::vector<PackedExpression> expressions;
     for (const Value* value : kernel.emitted.packed) expressions.push_back(extract(value));

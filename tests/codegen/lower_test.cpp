@@ -160,6 +160,21 @@ outputs = ["norm", "y0"]
   CHECK(plan->kernels[1].emitted.name == "y0_2");
 }
 
+TEST_CASE("the name of a kernel fits the name of a file, however long those of the model are") {
+  const std::string block(300, 'b');
+  const Model model = Model::parse(std::make_shared<SourceFile>(SourceFile{
+      "m.toml", "tenon = 1\n[model]\nname = 'm'\ndtype = 'f32'\n[inputs]\nx = { shape = [3, 8] }\n[block." +
+                    block +
+                    "]\nargs = ['x']\nreturns = ['x']\nbody = ['x = softmax(x)', 'x = cumsum(x, axis=0)']\n" +
+                    "[graph]\nbody = ['y = " + block + "(x)']\noutputs = ['y']\n"}));
+  LowerOptions options;
+  options.target.card = find_target("h200");
+  const auto plan = lower(model.build({}), options);
+  REQUIRE(plan->kernels.size() == 2);
+  CHECK(plan->kernels[0].emitted.name != plan->kernels[1].emitted.name);
+  for (const Kernel& kernel : plan->kernels) CHECK(kernel.emitted.name.size() <= 210);
+}
+
 TEST_CASE("a reshaped iota is computed: it has no bytes to be a view of") {
   const Model model = Model::parse(std::make_shared<SourceFile>(SourceFile{"m.toml", R"(tenon = 1
 [model]
