@@ -34,6 +34,23 @@ TEST_CASE("bench times a run on the cpu") {
   CHECK(report["kernels"].array()->empty());
 }
 
+TEST_CASE("explain tells the floor and both policies' paths, as text and as JSON") {
+  const auto [text, status] = output_of("explain " + kModel + " --target h200 --json");
+  CHECK(status == 0);
+  const json::Value report = json::parse(text);
+  const auto& paths = *report["paths"].array();
+  REQUIRE(paths.size() == 3);
+  CHECK(*paths[0]["name"].string() == "floor");
+  CHECK(*paths[1]["name"].string() == "fused");
+  CHECK(*paths[2]["name"].string() == "library");
+  CHECK(*paths[0]["bytes"].number() == *paths[1]["bytes"].number());
+  CHECK(*paths[0]["predicted_us"].number() < *paths[1]["predicted_us"].number());
+  CHECK(!paths[0]["launches"].integer());
+  CHECK(paths[1]["launches"].integer() == 2);
+  CHECK(paths[2]["launches"].integer() == 2);
+  CHECK(output_of("explain " + kModel + " --target h200").first.find("  floor ") != std::string::npos);
+}
+
 TEST_CASE("what is not there yet, and what the cpu cannot do, ends with status 3") {
   for (const char* arguments : {"bench --ablate ", "check --meter ", "check --device cpu "}) {
     CAPTURE(arguments);

@@ -154,8 +154,28 @@ TEST_CASE("files made to take time or memory are refused or read within bounds")
       {"headers.toml", "tenon = 1\n" + numbered("[a#]\n", 300000), "inspect headers.toml", "more errors"},
       {"long.toml", kHead + ids + graph + "x" + many(" + x", 250000) + "']\n", "inspect long.toml",
        "nests more than 200 deep"},
-      {"wide.toml", kHead + ids + graph + "maximum(x" + many(", x", 30000) + ")']\n", "inspect wide.toml -q",
+      {"wide.toml", kHead + ids + graph + "maximum(x" + many(", x", 100000) + ")']\n", "inspect wide.toml -q",
        ""},
+      {"concat.toml", kHead + ids + graph + "concat(x" + many(", x", 30000) + ", axis=0)']\n",
+       "inspect concat.toml -q", ""},
+      {"split.toml",
+       kHead + std::string("[inputs]\nx = { shape = [60000] }\n[graph]\noutputs = ['y']\nbody = ['") +
+           numbered("p#, ", 59999) + "y = split(x, parts=60000, axis=0)']\n",
+       "inspect split.toml -q", ""},
+      {"chain.toml", kHead + ids + graph + "x + x'" + many(", 'y = y * y + x'", 60000) + "]\n",
+       "inspect chain.toml -q", ""},
+      {"fan.toml", kHead + ids + graph + "x'" + numbered(", 'a# = x * #.5', 'y = y + a#'", 8000) + "]\n",
+       "inspect fan.toml -q", ""},
+      {"doubling.toml",
+       kHead + ids + "[weights]\nw = { shape = [2] }\n[graph]\noutputs = ['y']\nbody = [" +
+           many("'w = w + w', ", 60) + "'y = x * w']\n",
+       "inspect doubling.toml -q", ""},
+      {"weights.toml",
+       kHead + ids + "[weights]\nw = { shape = [2] }\n[graph]\noutputs = ['y']\nbody = [" +
+           many("'w = w * w', ", 20000) + "'y = x * w']\n",
+       "inspect weights.toml -q", ""},
+      {"errors.toml", kHead + ids + graph + "x'" + many(",\n'y = nope%s(zz)'", 50000) + "]\n",
+       "inspect errors.toml", "more errors"},
       {"minus.toml", kHead + ids + graph + many("-", 1000000) + "x']\n", "inspect minus.toml",
        "nests more than 200 deep"},
       {"name.toml", kHead + ids + graph + "relu(" + many("x", 1000000) + ")']\n", "inspect name.toml",
@@ -190,6 +210,20 @@ body = ['k, v = cache(k_cache, v_cache, x, x, position)', 'y = attention(x, k, v
 outputs = ["y"]
 )";
 
+const char kPages[] = R"([dims]
+T = "1..8"
+[inputs]
+x = { shape = [2, 1, "T", 64] }
+table = { shape = [2, 2], dtype = "i32" }
+position = { shape = [], dtype = "i32" }
+[state]
+k_pool = { shape = [4, 1, 16, 64] }
+v_pool = { shape = [4, 1, 16, 64] }
+[graph]
+body = ['k, v = cache(k_pool, v_pool, x, x, position, pages=table)', 'y = attention(x, k, v, causal=true, offset=position)']
+outputs = ["y"]
+)";
+
 const char kTables[] = R"([dims]
 T = "1..8"
 [inputs]
@@ -207,6 +241,7 @@ Tensor zeros(std::initializer_list<Dim> shape) { return Tensor::zeros({DType::kF
 Tensor integers(llvm::ArrayRef<double> values) {
   return Tensor::of({DType::kI32, {static_cast<int64_t>(values.size())}}, values);
 }
+Tensor table(llvm::ArrayRef<double> pages) { return Tensor::of({DType::kI32, {2, 2}}, pages); }
 Tensor position(double at) { return Tensor::of({DType::kI32, {}}, {at}); }
 
 TEST_CASE("values that no run can take are errors that name the tensor, before anything is written") {
@@ -240,6 +275,10 @@ TEST_CASE("values that no run can take are errors that name the tensor, before a
        {{"x", zeros({1, 1, 3, 64})}, {"position", position(0)}},
        {{"k_cache", zeros({1, 1, 8, 64})}},
        {"state 'v_cache' (f32[1, 1, 8, 64]) is missing"}},
+      {kPages,
+       {{"x", zeros({2, 1, 3, 64})}, {"table", table({0, 1, 2, 4})}, {"position", position(0)}},
+       {},
+       {"m.toml:15:17:", "row 1 names page 4, state 'k_pool' has 4 (input 'table')"}},
       {kTables,
        {{"ids", integers({3, 10})}, {"index", integers({0, 1})}},
        {},
