@@ -11,7 +11,9 @@ namespace {
 
 constexpr double kFillUs = 1.5;  // the first tile's way from DRAM, and the last store's back
 constexpr double kSharedBytesPerClock = 128;
-constexpr double kWidening = 10;           // flops' time for each element that is made of an integer
+constexpr double kWidening = 10;      // flops' time for each element that is made of an integer
+constexpr double kTileUs = 0.8;       // from a tile's loads to its integers, fitted to an H200 at 16 rows
+constexpr double kWidenedUs = 0.022;  // and for each element that a thread then widens
 constexpr double kBlocksToSaturate = 0.5;  // of the SMs, for full DRAM rate
 
 /// Bytes that one block moves between global and shared memory, and between shared memory and registers.
@@ -79,7 +81,11 @@ Estimate estimate_gemm(const ProductProblem& problem, const GemmChoice& choice, 
   const double dram = blocks > 0 ? dram_bytes / (dram_gb_s * 1e3) : 0;
   const double widened = problem.b[0].dequantise ? double(choice.tiles) * c.block_n * c.products * k : 0;
   const double widening = kWidening * widened / (card.f32_tflops * 1e6);
-  const double slowest = std::max({arithmetic, shared, l2, widening});
+  // One tile of integers is under way at a time, and then its threads widen it.
+  const double steps = widened > 0 ? std::ceil(k / c.slices / c.block_k) * std::max(1.0, sm_rounds / 2) : 0;
+  const double stepping =
+      steps * (kTileUs + kWidenedUs * c.block_n * c.products * c.block_k / double(c.threads()));
+  const double slowest = std::max({arithmetic, shared, l2, widening, stepping * filled});
   const double waves = blocks > 0 ? slowest / filled - slowest : 0;
   const double tail =
       tail_flops(problem) / (card.f32_tflops * 1e6) + blocks * block.staged / (shared_gb_s * 1e3);
@@ -98,8 +104,11 @@ Estimate estimate_gemm(const ProductProblem& problem, const GemmChoice& choice, 
            " % filled"},
       {"epilogue", epilogue, "sums through shared memory, and the tail's arithmetic"},
       {"fill", kFillUs, "the first tile in, the last store out"}};
-  if (widened > 0)
+  if (widened > 0) {
     estimate.terms.push_back({"widening", widening, decimal(widened / 1e6, 1) + " M integers to floats"});
+    estimate.terms.push_back(
+        {"stepping", stepping, decimal(steps, 0) + " tiles of integers one after the other"});
+  }
   estimate.us = card.launch_us + kFillUs + std::max(slowest + waves, dram) + epilogue;
   return estimate;
 }

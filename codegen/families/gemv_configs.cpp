@@ -10,7 +10,7 @@ namespace tenon {
 namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
-constexpr int kMostRegisters = 200, kSpare = 40, kSpareOfGroups = 32;
+constexpr int kMostRegisters = 200, kSpare = 40, kMostRegistersOfGroups = 176, kSpareOfGroups = 32;
 constexpr int kMostRowsOfLongLoads =
     2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
@@ -201,7 +201,8 @@ class Menu {
       return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
     const int ahead = (c.rounds - 1) * row_registers(c);  // rows that all came before the first line
     const int spare = c.group > 0 ? kSpareOfGroups : kSpare;
-    if (gemv_registers(c, bits_) + (c.group > 0 ? ahead : 0) > kMostRegisters ||
+    if ((c.group > 0 ? gemv_registers(c, bits_) + ahead > kMostRegistersOfGroups
+                     : gemv_registers(c, bits_) > kMostRegisters) ||
         gemv_registers(c, bits_) + ahead + spare > target_.card.registers_per_sm / c.threads())
       return "needs about " + std::to_string(gemv_registers(c, bits_) + ahead) + " registers a thread";
     if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
