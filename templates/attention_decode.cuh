@@ -40,21 +40,30 @@ struct AttentionShares {
 
   // Brings four neighbouring columns of a row to one largest score, share by share.
   TENON_DEVICE Vec<float, 4> joined(int row, int column, float& most, float& sum) const {
+    constexpr int kAtOnce = 8;  // shares whose loads are under way together
     Vec<float, 4> total = splat<4>(0.0f);
     most = kUnseen, sum = 0;
-#pragma unroll 4
-    for (int share = 0; share < block.shares; ++share) {
-      float part[4], statistics[4];
-      ptx::load_l2(part, at(share, row, column));
-      ptx::load_l2(statistics, at(share, row, kColumns));
-      const bool any = statistics[1] != 0;  // the row sees some key of the share
-      const float peak = any ? fmaxf(most, statistics[0]) : most;
-      const float fade = any ? exponential<kExact>(most - peak) : 1.0f;
-      const float factor = any ? exponential<kExact>(statistics[0] - peak) : 0.0f;
+#pragma unroll 1
+    for (int first = 0; first < block.shares; first += kAtOnce) {
+      float parts[kAtOnce][4], statistics[kAtOnce][4];
 #pragma unroll
-      for (int e = 0; e < 4; ++e) total[e] = total[e] * fade + (any ? part[e] * factor : 0.0f);
-      sum = sum * fade + statistics[1] * factor;
-      most = peak;
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int share = min(first + i, block.shares - 1);
+        ptx::load_l2(parts[i], at(share, row, column));
+        ptx::load_l2(statistics[i], at(share, row, kColumns));
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        // Is there such a share, and does the row see some key of it?
+        const bool any = first + i < block.shares && statistics[i][1] != 0;
+        const float peak = any ? fmaxf(most, statistics[i][0]) : most;
+        const float fade = any ? exponential<kExact>(most - peak) : 1.0f;
+        const float factor = any ? exponential<kExact>(statistics[i][0] - peak) : 0.0f;
+#pragma unroll
+        for (int e = 0; e < 4; ++e) total[e] = total[e] * fade + (any ? parts[i][e] * factor : 0.0f);
+        sum = sum * fade + (any ? statistics[i][1] * factor : 0.0f);
+        most = peak;
+      }
     }
     return total;
   }

@@ -77,12 +77,15 @@ AttentionConfig simt_config(const AttentionSite& site, int rows_per_thread, int 
   return config;
 }
 
-/// Keys of a block where blocks share them: what makes the partial results that all but the last leave, and it reads
-/// again, less than a twentieth of what they read.
-int least_share(const AttentionSite& site, const AttentionConfig& config) {
+/// How blocks share keys. Of a full cache so many at least that the partial results, which all but the last leave and it
+/// reads again, are less than a twentieth of what they read. Of fewer keys, which take no time to bring, two steps: one
+/// token of Qwen2.5 0.5B with 1000 of 4096 keys gains 1.6 us a layer on an H200.
+void set_shares(const AttentionSite& site, AttentionConfig& config) {
   const int64_t rows = site.queries.extent() * config.pack();
   const int64_t keys = rows * 96 / size_of(site.dtype);
-  return static_cast<int>((std::max<int64_t>(keys, config.block_n()) + 15) / 16 * 16);
+  config.full_share = static_cast<int>((std::max<int64_t>(keys, config.block_n()) + 15) / 16 * 16);
+  (config.tensor_cores ? config.tile.share : config.simt.share) =
+      std::min(config.full_share, 2 * config.block_n());
 }
 
 }  // namespace
@@ -149,13 +152,13 @@ std::vector<AttentionConfig> attention_decode_configs(const AttentionSite& site)
     int warps = 1;
     while (2 * warps < pack * queries) warps *= 2;
     configs.push_back(simt_config(site, 1, pack, warps));
-    configs.back().simt.share = least_share(site, configs.back());
+    set_shares(site, configs.back());
     return configs;
   }
   for (const TileRow& row : kTiles)
     if (row.columns == class_of(site) && row.block_m == kRows) {
       configs.push_back(tensor_core_config(site, row, pack));
-      configs.back().tile.share = least_share(site, configs.back());
+      set_shares(site, configs.back());
     }
   return configs;
 }

@@ -12,6 +12,7 @@ struct AttentionConfig {
   bool tensor_cores = true;  ///< `tile` with attention_sm80.cuh, else `simt` with attention_simt.cuh
   AttentionTile tile;
   AttentionSimtTile simt;
+  int full_share = 0;  ///< where blocks share the keys of a full cache, those of one at least
   int splits = 1;  ///< blocks that share the keys of one tile of rows; more than 1: with attention_decode.cuh
 
   int block_m() const { return tensor_cores ? tile.block_m : simt.block_m(); }

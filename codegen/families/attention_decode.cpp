@@ -45,7 +45,7 @@ int64_t resident_blocks(const AttentionConfig& config, const Card& card) {
 /// there are keys for each. None where the tiles alone fill the card.
 std::vector<int> split_counts(const AttentionSite& site, const AttentionConfig& config, const Card& card) {
   const int64_t tiles = std::max<int64_t>(Shares::tiles(site, config), 1);
-  const int64_t most = (site.keys.extent() + config.share() - 1) / config.share();
+  const int64_t most = (site.keys.extent() + config.full_share - 1) / config.full_share;
   std::vector<int> counts;
   for (int per_sm : {1, 2, 4}) {
     const int64_t count = std::min(per_sm * static_cast<int64_t>(card.sms) / tiles, most);
