@@ -106,6 +106,7 @@ TENON_DEVICE void gemv(const GemmShape& shape, const A& a, const B (&b)[kConfig.
   for (int slot = 0; slot < kRounds; ++slot)
     if (place.round_begin + slot < place.round_end) start(place.round_begin + slot, slot);
 
+  if constexpr (kConfig.lets_in_late) ptx::launch_dependents();
   // Everything above reads weights alone, everything below may read what earlier kernels wrote. (Where the right
   // operand is no weight, the entry has waited already.)
   ptx::wait_for_predecessors();

@@ -10,7 +10,9 @@ namespace tenon {
 namespace {
 
 constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
+constexpr int kMostThreads = 640, kMostLanes = 512;  // with more, sums would wait for too many warps
 constexpr int kMostRegisters = 200, kSpare = 40, kMostRegistersOfGroups = 176, kSpareOfGroups = 32;
+constexpr int kSpareOfShortTail = 3;  // the lines' places are free when a tail without rotary positions begins
 constexpr int kMostRowsOfLongLoads =
     2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
@@ -86,9 +88,39 @@ class Menu {
       c.columns = power_in(problem_.n.extent(), width);
       c.depth = power_in(problem_.k.extent(), 8);
     }
+    // After a product of long lines (an MLP's second) short kernels follow, which bring the next large one in with them:
+    // on an H200 a token of Qwen2.5 0.5B takes 517 us rather than 575. Its other products lost by letting in late.
+    c.lets_in_late = problem_.k.extent() > problem_.n.extent() * c.products;
     if (problem_.moments)
       c.row_sums = problem_.moments->attributes.flag("rms") ? RowSums::squares : RowSums::moments;
     return c;
+  }
+
+  /// Threads of a group: powers of two, and what divides k into a few rounds that leave no thread without work.
+  std::vector<int> lane_counts(int depth) const {
+    std::vector<int> counts;
+    for (int lanes : {4, 8, 16, 32, 64, 128, 256, 512})
+      if (lanes == 4 || lanes / 2 * depth < problem_.k.extent()) counts.push_back(lanes);
+    const int64_t loads = (problem_.k.extent() + depth - 1) / depth;
+    for (int rounds : {1, 2, 3, 4}) {
+      const int64_t lanes = ((loads + rounds - 1) / rounds + 31) / 32 * 32;
+      if (lanes <= kMostLanes && !llvm::is_contained(counts, lanes)) counts.push_back(static_cast<int>(lanes));
+    }
+    return counts;
+  }
+
+  /// Groups of a block: small blocks, and blocks of which each SM has one, with an equal part of all columns.
+  std::vector<int> group_counts(const GemvConfig& c) const {
+    std::vector<int> counts;
+    for (int groups = std::max(1, 128 / c.lanes); groups >= 1 && groups * c.lanes >= 32; groups /= 2)
+      counts.push_back(groups);
+    const int64_t all = (problem_.n.extent() + c.columns - 1) / c.columns;
+    const int whole = std::max(1, 32 / c.lanes) * (c.columns == 1 ? 2 : 1);  // warps, and even columns
+    const int64_t groups =
+        ((all * batch_ + target_.card.sms - 1) / target_.card.sms + whole - 1) / whole * whole;
+    if (groups * c.lanes <= kMostThreads && !llvm::is_contained(counts, groups))
+      counts.push_back(static_cast<int>(groups));
+    return counts;
   }
 
   void add_multiply_adds(int rows) {
@@ -97,10 +129,9 @@ class Menu {
       for (int columns : {1, 2, 4, 8}) {
         c.columns = columns;
         begin_kind();
-        for (int lanes : {4, 8, 16, 32, 64, 128, 256, 512}) {
-          if (lanes > 4 && lanes / 2 * c.depth >= problem_.k.extent()) break;
+        for (int lanes : lane_counts(c.depth)) {
           c.lanes = lanes;
-          for (int groups = std::max(1, 128 / lanes); groups >= 1 && groups * lanes >= 32; groups /= 2) {
+          for (int groups : group_counts(c)) {
             c.groups = groups;
             try_slices(c);
           }
@@ -200,10 +231,9 @@ class Menu {
     if (c.shared_bytes() > target_.card.shared_bytes_per_block)
       return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
     const int ahead = (c.rounds - 1) * row_registers(c);  // rows that all came before the first line
-    const int spare = c.group > 0 ? kSpareOfGroups : kSpare;
     if ((c.group > 0 ? gemv_registers(c, bits_) + ahead > kMostRegistersOfGroups
                      : gemv_registers(c, bits_) > kMostRegisters) ||
-        gemv_registers(c, bits_) + ahead + spare > target_.card.registers_per_sm / c.threads())
+        gemv_registers(c, bits_) + ahead + spare(c) > target_.card.registers_per_sm / c.threads())
       return "needs about " + std::to_string(gemv_registers(c, bits_) + ahead) + " registers a thread";
     if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
                           c.block_n() / 2 % (along_k_ ? 1 : c.columns) != 0))
@@ -214,6 +244,14 @@ class Menu {
     if (problem_.vector > 1 && c.vector == 1 && mixes_pairs())
       return "its " + std::to_string(c.block_n()) + " columns cut the pairs that a rotary position turns";
     return "";
+  }
+  int spare(const GemvConfig& c) const {
+    const bool turns =
+        llvm::any_of(problem_.tail, [](const Node* node) { return node->op() == Op::kRope; });
+    const bool loops =  // lines of the next rounds come in while those of the first are added
+        problem_.k.extent() / c.slices > int64_t{c.rounds} * c.round_k();
+    if (c.group > 0) return kSpareOfGroups;
+    return turns || loops || c.threads() < 512 || bits_ < 8 * element_ ? kSpare : kSpareOfShortTail;
   }
   bool mixes_pairs() const {
     return llvm::any_of(problem_.tail, [](const Node* node) {

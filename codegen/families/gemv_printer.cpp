@@ -31,6 +31,7 @@ std::string config_text(const GemvConfig& c) {
   flag("exact_n", c.exact_n);
   flag("exact_columns", c.exact_columns);
   number("partner", c.partner, usual.partner);
+  flag("lets_in_late", c.lets_in_late);
   if (c.row_sums != RowSums::none)
     text += std::string(", .row_sums = RowSums::") + (c.row_sums == RowSums::squares ? "squares" : "moments");
   number("vector", c.vector, usual.vector);
@@ -63,6 +64,7 @@ EmittedKernel print_gemv(const Region& region, const ProductProblem& problem, co
        .threads = config.threads(),
        .shared_bytes = config.shared_bytes(),
        .partial_floats = config.partial_floats(),
+       .lets_in = !config.lets_in_late,
        .waits = true,
        // Else ptxas may spill to make room for a second such block.
        .blocks_per_sm = config.threads() >= 512 ? 1 : 0},

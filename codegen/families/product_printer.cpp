@@ -185,7 +185,8 @@ class ProductPrinter {
     for (const auto& parameter : parameters_.in_order())
       signature += (signature.empty() ? "" : ", ") + parameter.type + " " + parameter.name;
     const std::string blocks = file_.blocks_per_sm > 0 ? ", " + std::to_string(file_.blocks_per_sm) : "";
-    open_entry(text, target_, "kConfig.threads()" + blocks, name_, signature, !weights_go_first());
+    open_entry(text, target_, "kConfig.threads()" + blocks, name_, signature, !weights_go_first(),
+               file_.lets_in);
     text.append(body);
     text.close();
     text.blank();
