@@ -18,7 +18,8 @@ timed=(
   "ffn T=4096 auto" "ffn T=4096 fused" "attention_primitives T=2048 fused" "attention_primitives T=4096 fused"
   "gpt2 T=512 auto" "gpt2 T=512 fused" "llama-3.2-1b T=512 auto" "llama-3.2-1b T=512 fused"
   "gpt2 T=1 fused" "gpt2 T=1 library" "seeds/mlp M=1 fused" "seeds/mlp M=1 library" "seeds/o_proj M=1 fused"
-  "seeds/o_proj M=1 library" "seeds/attention B=16 fused"
+  "seeds/o_proj M=1 library" "seeds/attention B=16 fused" "turns/mlp M=1 fused" "turns/mlp M=1 library"
+  "turns/o_proj M=1 fused" "turns/o_proj M=1 library"
 )
 # Answers of so many tokens to a prompt of 1000, and what is timed again with launches that do not overlap.
 generated=(
@@ -67,6 +68,24 @@ pack() {
   cp "$root/tests/gpu.sh" "$target/"
   [ "$(du -sm "$target" | cut -f1)" -le "$limit_mb" ] || fail "$target is larger than $limit_mb MB: $(du -sm "$target")"
   echo "$target: $(du -sm "$target" | cut -f1) MB; run there: bash $(basename "$target")/gpu.sh --run $(basename "$target")"
+}
+
+# models/turns: products of one row many times over with weights of their own, more than L2 holds: a run over its layers is what
+# one costs in a graph.
+write_turns() {
+  local folder=$1/turns head='tenon = 1\n[model]\nname = "%s-in-turn"\ndtype = "bf16"\n[dims]\nM = 1\nN = 896\nK = 4864\nL = %s\n'
+  local block='[inputs]\nx = { shape = ["M", "N"] }\n[block.layer]\nargs = ["x"]\nreturns = ["x"]\nbody = [%s]\n[block.layer.weights]\n'
+  local graph="[graph]\nbody = ['y = repeat(layer, L, x)']\noutputs = [\"y\"]\n"
+  mkdir -p "$folder"
+  {
+    printf "$head$block" mlp 20 \
+      "'h = rmsnorm(x, norm, eps=1e-6)', 'x = x + linear(silu(linear(h, gate)) * linear(h, up), down)'"
+    printf 'norm = { shape = ["N"] }\ngate = { shape = ["K", "N"] }\nup = { shape = ["K", "N"] }\ndown = { shape = ["N", "K"] }\n'"$graph"
+  } >"$folder/mlp.toml"
+  {
+    printf "$head$block" o_proj 100 "'x = x + linear(x, wo)'"
+    printf 'wo = { shape = ["N", "N"] }\n'"$graph"
+  } >"$folder/o_proj.toml"
 }
 
 # The JSON that a command prints, or null; its errors stay on standard error, a failure is remembered.
@@ -127,6 +146,7 @@ record() {
 run() {
   local target tests_failed=0 summary
   unpack "$1"
+  write_turns examples/models
   bin/tenon doctor
   bin/tenon run examples/models/ffn.toml --dim T=16 --device cuda -q || exit 3
 
