@@ -13,6 +13,7 @@ constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
 constexpr int kMostThreads = 640, kMostLanes = 512;  // with more, sums would wait for too many warps
 constexpr int kMostRegisters = 200, kSpare = 40, kMostRegistersOfGroups = 176, kSpareOfGroups = 32;
 constexpr int kSpareOfShortTail = 3;  // the lines' places are free when a tail without rotary positions begins
+constexpr int kMostOperandsOfGroups = 2;  // with 4 of them ptxas spilled for sm_120
 constexpr int kMostRowsOfLongLoads =
     2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
 constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
@@ -230,6 +231,9 @@ class Menu {
       return "its lines are not aligned to 16 bytes, as fragments of tensor cores want them";
     if (c.shared_bytes() > target_.card.shared_bytes_per_block)
       return "needs " + std::to_string(c.shared_bytes() / 1024) + " KiB of shared memory";
+    if (c.group > 0 && c.rows * c.parts() > 8 * kMostOperandsOfGroups)
+      return "its rows and groups are " + std::to_string(c.rows * c.parts() / 8) +
+             " right operands of mma, which spill";
     const int ahead = (c.rounds - 1) * row_registers(c);  // rows that all came before the first line
     if ((c.group > 0 ? gemv_registers(c, bits_) + ahead > kMostRegistersOfGroups
                      : gemv_registers(c, bits_) > kMostRegisters) ||
