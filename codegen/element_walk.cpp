@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <numeric>
 
 #include "codegen/kernel_frame.h"
@@ -153,6 +154,36 @@ class ElementPrinter : public PullPrinter {
   const ElementWalk& walk_;
   std::string count_;
 };
+
+/// An index without the variables that are always 0.
+Affine moving(const PullProgram& program, Affine index) {
+  llvm::erase_if(index.terms, [&](const auto& term) {
+    return program.space.variables[static_cast<size_t>(term.first)].extent.extent() == 1 &&
+           program.space.variables[static_cast<size_t>(term.first)].axis();
+  });
+  return index;
+}
+
+/// Parameters of a body over which a store may write: as many bytes, of which every thread reads those alone that it writes.
+std::vector<int> overwritable(const PullProgram& program, const PullStore& store) {
+  std::map<int, bool> apart;
+  const auto read = [&](const Value* value, bool own) {
+    if (value->node()->op() == Op::kParameter)
+      apart.try_emplace(static_cast<int>(value->node()->attributes.integer("index")), true).first->second &=
+          own;
+  };
+  for (const PullStep& step : program.steps)
+    if (step.kind == PullStep::kLoad)
+      read(step.value, moving(program, step.index) == moving(program, store.index) &&
+                           step.value->type().dtype == store.target->type().dtype &&
+                           step.value->type().elements() == store.target->type().elements());
+  for (const Variable& v : program.space.variables)  // all of them, one after the other
+    if (v.origin == Variable::kLastWrite) read(program.steps[static_cast<size_t>(v.step)].value, false);
+  std::vector<int> parameters;
+  for (const auto& [parameter, own] : apart)
+    if (own) parameters.push_back(parameter);
+  return parameters;
+}
 
 /// Run-time variables that the writing half needs.
 std::vector<int> carried_variables(const PullProgram& program) {
@@ -322,10 +353,13 @@ EmittedKernel emit_element_walk(const KernelFamily& family, const Region& region
   const int64_t per_block = int64_t{config.threads} * config.vectors;
   kernel.grid[0] = static_cast<int>(std::max<int64_t>(1, (walk.chunks.extent() + per_block - 1) / per_block));
   kernel.block[0] = config.threads;
+  kernel.overwrites.resize(kernel.aliases.size());
   for (const PullStore& store : walk.program.stores)
     if (store.target->node()->op() == Op::kParameter)
       kernel.aliases[static_cast<size_t>(store.output)] =
           static_cast<int>(store.target->node()->attributes.integer("index"));
+    else
+      kernel.overwrites[static_cast<size_t>(store.output)] = overwritable(walk.program, store);
   return kernel;
 }
 

@@ -123,7 +123,8 @@ std::string summary(const Plan& plan) {
       plan.model + " on " + card.title + " (" + card.arch + ")" + (dims.empty() ? "" : ", " + dims) + "\n";
   text += "  " + tell_count(launches, "launch", "launches") + " of " +
           tell_count(static_cast<int64_t>(plan.kernels.size()), "distinct kernel", "distinct kernels") +
-          ", " + tell_bytes(moved) + ", " + tell_us(us) + " predicted\n";
+          (plan.copies() ? " and " + tell_count(plan.copies(), "copy", "copies") : std::string()) + ", " +
+          tell_bytes(moved) + ", " + tell_us(us) + " predicted\n";
   text += "  unfused: " + tell_count(plan.selection.unfused_launches, "launch", "launches") + ", " +
           tell_bytes(static_cast<double>(plan.selection.unfused_bytes)) + "\n";
   text +=

@@ -1,6 +1,7 @@
 // lower.cpp: from a model's graph to a plan.
 #include "codegen/lower.h"
 
+#include <optional>
 #include <unordered_map>
 
 #include "codegen/entry.h"
@@ -8,6 +9,7 @@
 #include "codegen/family.h"
 #include "codegen/memory_plan.h"
 #include "codegen/names.h"
+#include "codegen/state_use.h"
 #include "ir/print.h"
 #include "passes/outline.h"
 #include "passes/passes.h"
@@ -63,6 +65,8 @@ struct Lowering {
   std::vector<int> kernel_of;            // by choice; -1 for a view
   std::vector<int> first_use, last_use;  // by buffer, steps
   int counters = -1;
+  std::optional<StateUse> use_of_states;
+  llvm::DenseMap<const Value*, int> state_buffers;  // where the states' new values must end
 
   Lowering(const LowerOptions& given, Plan& result) : options(given), plan(result) {}
 
@@ -83,9 +87,15 @@ struct Lowering {
   void reserve_outputs();
   void add_step(const Node& node, int kernel, const Choice& choice);
   BufferRef pack(int kernel, int index, const Node& node);
+  void copy(BufferRef from, BufferRef to, int64_t bytes, const Node* node, llvm::StringRef site);
+  void keep_old_value(const Value* state);
+  BufferRef place_of_result(const Node& node, const EmittedKernel& emitted, int index);
+  bool may_overwrite(const Value* state, const Node& node, const EmittedKernel& emitted, int index) const;
+  void place_shared_result(const Node& node, const Value* result, int operand);
   void place_results(const Node& node, const EmittedKernel& emitted);
   BufferRef storage_of_operand(const Node& node, const EmittedKernel& emitted, int index) const;
   void steps();
+  void finish_states();
   void finish();
 };
 
@@ -147,21 +157,16 @@ void Lowering::place_sources() {
       continue;
     }
     place[node.result()] = {add_buffer(kind, name, node.type(), &node), 0};
+    if (kind == Buffer::kState) state_buffers[node.result()] = place.lookup(node.result()).buffer;
     if (kind == Buffer::kState) plan.state_bytes += node.type().bytes();
   }
-}
-
-bool is_view_node(const Node& node) {
-  return node.op() == Op::kFused && node.attributes.string("family") == "view";
 }
 
 // A kernel's result that is an output, itself or seen through views of all its bytes, is written where the
 // output lives.
 void Lowering::reserve_outputs() {
   for (const Graph::Output& output : plan.graph->outputs()) {
-    const Value* value = output.value;
-    while (is_view_node(*value->node()) && value->node()->operand(0)->type().bytes() == value->type().bytes())
-      value = value->node()->operand(0);
+    const Value* value = storage_of(output.value);
     if (value->node()->op() != Op::kFused || is_view_node(*value->node()) || place.count(value)) continue;
     place[value] = {add_buffer(Buffer::kOutput, output.name, value->type()), 0};
   }
@@ -181,30 +186,72 @@ BufferRef Lowering::pack(int kernel, int index, const Node& node) {
   return {entry->second, 0};
 }
 
-// Results that share a parameter's storage (cache writes) live in the state itself; in anything else they
-// need a copy first.
+void Lowering::copy(BufferRef from, BufferRef to, int64_t bytes, const Node* node, llvm::StringRef site) {
+  Step step;
+  step.node = node;
+  step.site = site.str();
+  step.arguments = {from, to};
+  step.values = {bytes};
+  use(from);
+  use(to);
+  plan.steps.push_back(std::move(step));
+}
+
+// Before a state is overwritten whose old value is needed afterwards: the value and its views move to the arena.
+void Lowering::keep_old_value(const Value* state) {
+  const BufferRef from = place.lookup(state), to{add_arena(state->type().bytes()), 0};
+  if (plan.buffers[from.buffer].kind != Buffer::kState) return;
+  copy(from, to, state->type().bytes(), state->node(), state->name());
+  for (const Value* value : use_of_states->values(state))
+    if (auto found = place.find(value); found != place.end()) found->second.buffer = to.buffer;
+}
+
+// A new value may be written over the old one that nothing needs any more, or that its own kernel alone still reads, each
+// element before it is written.
+bool Lowering::may_overwrite(const Value* state, const Node& node, const EmittedKernel& emitted,
+                             int index) const {
+  if (use_of_states->old_value(state, node) == StateUse::Needed::kAfter) return false;
+  const std::vector<int> allowed =
+      emitted.overwrites.empty() ? std::vector<int>() : emitted.overwrites[index];
+  for (int i = 0; i < node.operand_count(); ++i)
+    if (place.lookup(node.operand(i)).buffer == state_buffers.lookup(state) &&
+        !llvm::is_contained(allowed, i))
+      return false;
+  return true;
+}
+
+BufferRef Lowering::place_of_result(const Node& node, const EmittedKernel& emitted, int index) {
+  const Value* result = node.result(index);
+  const Value* state = use_of_states->updated_by(result);
+  if (state && may_overwrite(state, node, emitted, index)) return {state_buffers.lookup(state), 0};
+  return {add_arena(result->type().bytes()), 0};
+}
+
+// A result that shares an operand's storage (a cache write) lives in the state whose new value it is; anything else is
+// copied first.
+void Lowering::place_shared_result(const Node& node, const Value* result, int operand) {
+  const Value* state = use_of_states->updated_by(result);
+  const Value* old_value = node.operand(operand);
+  if (state && llvm::is_contained(use_of_states->values(state), old_value)) {
+    if (use_of_states->old_value(state, node) == StateUse::Needed::kAfter) keep_old_value(state);
+    place[result] = {state_buffers.lookup(state), 0};
+    return;
+  }
+  if (!place.count(result)) place[result] = {add_arena(result->type().bytes()), 0};
+  copy(place.lookup(old_value), place.lookup(result), result->type().bytes(), &node,
+       node.attributes.string("site"));
+  use(place.lookup(result));
+}
+
 void Lowering::place_results(const Node& node, const EmittedKernel& emitted) {
   for (int i = 0; i < node.result_count(); ++i) {
     const Value* result = node.result(i);
-    int alias = i < static_cast<int>(emitted.aliases.size()) ? emitted.aliases[i] : -1;
-    if (alias < 0) {
-      if (!place.count(result)) place[result] = {add_arena(result->type().bytes()), 0};
-      use(place.lookup(result));
+    const int shared = i < static_cast<int>(emitted.aliases.size()) ? emitted.aliases[i] : -1;
+    if (shared >= 0) {
+      place_shared_result(node, result, shared);
       continue;
     }
-    BufferRef storage = place.lookup(node.operand(alias));
-    if (plan.buffers[storage.buffer].kind == Buffer::kState) {
-      place[result] = storage;
-      continue;
-    }
-    if (!place.count(result)) place[result] = {add_arena(result->type().bytes()), 0};
-    Step copy;
-    copy.node = &node;
-    copy.site = node.attributes.string("site").str();
-    copy.arguments = {storage, place.lookup(result)};
-    copy.values = {result->type().bytes()};
-    use(storage);
-    plan.steps.push_back(std::move(copy));
+    if (!place.count(result)) place[result] = place_of_result(node, emitted, i);
     use(place.lookup(result));
   }
 }
@@ -264,15 +311,27 @@ void Lowering::steps() {
   }
 }
 
+// New values that are still elsewhere are copied to their states after the last kernel; what needs an old value then, an
+// output or another state, has it kept before.
+void Lowering::finish_states() {
+  const auto late = [&](const Graph::StateUpdate& update) {
+    return place.lookup(update.value).buffer != state_buffers.lookup(update.state->result());
+  };
+  for (const Graph::StateUpdate& update : plan.graph->state_updates())
+    if (late(update) && use_of_states->is_kept(update.state->result()))
+      keep_old_value(update.state->result());
+  for (const Graph::StateUpdate& update : plan.graph->state_updates()) {
+    use(place.lookup(update.value));
+    if (late(update))
+      plan.state_copies.push_back({state_buffers.lookup(update.state->result()), place.lookup(update.value)});
+  }
+}
+
 void Lowering::finish() {
+  finish_states();
   for (const Graph::Output& output : plan.graph->outputs()) {
     plan.outputs[output.name] = place.lookup(output.value);
     use(plan.outputs[output.name]);
-  }
-  for (const Graph::StateUpdate& update : plan.graph->state_updates()) {
-    BufferRef state = place.lookup(update.state->result()), value = place.lookup(update.value);
-    use(value);
-    if (value.buffer != state.buffer) plan.state_copies.push_back({state.buffer, value});
   }
   std::vector<Lifetime> lifetimes;
   std::vector<int> buffers;
@@ -310,6 +369,7 @@ std::shared_ptr<Plan> lower(std::unique_ptr<Graph> graph, const LowerOptions& op
   plan->graph = outline(*graph, plan->selection);
   if (options.on_stage) options.on_stage("outline", *plan->graph, 0);
   plan->rewritten = std::move(graph);
+  lowering.use_of_states.emplace(*plan->graph);
   lowering.place_sources();
   lowering.reserve_outputs();
   lowering.steps();

@@ -55,6 +55,9 @@ struct EmittedKernel {
   int64_t counter_bytes = 0;
   /// For output i: the parameter whose storage it shares (a cache write's cache), or -1.
   std::vector<int> aliases;
+  /// For output i: parameters of as many bytes over which it may be written, each of whose elements is read by the thread
+  /// that writes it there, before it does, and by no other. Empty: none of any output.
+  std::vector<std::vector<int>> overwrites;
   bool loads_first = false;  ///< weights are under way before it waits for earlier kernels
   /// Put on the card while the kernel before it still runs: it waits by itself (codegen/entry.h).
   bool overlaps = false;
@@ -130,6 +133,11 @@ struct Plan {
   int64_t arena_bytes_alive = 0;  ///< at the step that needs most: no arena is smaller
   int ops_before = 0;
   Selection selection;  ///< what was decided and why
+  /// Launches that move bytes and compute nothing: of old values that are needed later, and of states' new ones.
+  int64_t copies() const {
+    return llvm::count_if(steps, [](const Step& step) { return step.kernel < 0; }) +
+           static_cast<int64_t>(state_copies.size());
+  }
 };
 
 }  // namespace tenon

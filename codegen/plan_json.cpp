@@ -81,6 +81,7 @@ void write_total(Writer& out, const Plan& plan) {
     us += kernel.launches * kernel.estimate.us;
   }
   out.attribute("launches", launches);
+  out.attribute("copies", plan.copies());
   out.attribute("bytes", bytes);
   out.attribute("flops", flops);
   out.attribute("predicted_us", us);

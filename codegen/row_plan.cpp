@@ -16,6 +16,8 @@ constexpr int kSpareRegisters = 32;                             // indices, poin
 constexpr double kLatencyUs = 0.8;                              // from a load to its use, memory busy
 constexpr double kBlockMeetingUs = 0.1, kWarpMeetingUs = 0.02;  // threads reducing together
 constexpr int kUnrolled = 2;  // chunks that a streaming thread has in flight
+constexpr double kJoinUs =
+    2.0;  // blocks that share a row: fences and a ticket, what the others left read in (as measured of gemv)
 
 int last_long_axis(const IndexSpace& space) {
   for (int v = space.axis_count() - 1; v >= 0; --v)
@@ -60,7 +62,8 @@ Candidate candidate(const Region& region, const RowPlan& plan, const Target& tar
   const char* const kForms[] = {"resident", "streamed", "columns"};
   c.config = std::string(kForms[static_cast<int>(choice.form)]) + " " + std::to_string(config.width) + "x" +
              std::to_string(config.vectors) + " " + std::to_string(config.threads_per_row) + "x" +
-             std::to_string(config.rows);
+             std::to_string(config.rows) +
+             (config.slices > 1 ? " split " + std::to_string(config.slices) : std::string());
   const int lanes = config.width * config.vectors;
   if (choice.form == RowForm::kResident &&
       lanes * plan.live + kSpareRegisters > registers(card, config.threads()))
@@ -68,14 +71,17 @@ Candidate candidate(const Region& region, const RowPlan& plan, const Target& tar
   count_work(region, c.estimate);
   const double bytes = static_cast<double>(c.estimate.bytes_read + c.estimate.bytes_written);
   const bool streamed = choice.form != RowForm::kResident;
-  const double again = streamed ? static_cast<double>(c.estimate.bytes_read) * (plan.passes - 1) : 0;
-  const double blocks = std::ceil(static_cast<double>(plan.rows.extent()) / config.rows);
+  const int passes =
+      config.slices > 1 ? 1 : plan.passes;  // a shared row has one reduction and no more to pass over
+  const double again = streamed ? static_cast<double>(c.estimate.bytes_read) * (passes - 1) : 0;
+  const double blocks = std::ceil(static_cast<double>(plan.rows.extent()) / config.rows) * config.slices;
   const double rounds = std::ceil(blocks / (card.sms * std::max(1, card.threads_per_sm / config.threads())));
   const double steps =
-      streamed ? std::ceil(static_cast<double>(plan.columns.extent()) /
-                           (config.threads_per_row * (plan.column ? 1 : config.width) * kUnrolled))
-               : 1;
-  const double waiting = rounds * (streamed ? plan.passes * steps : 1) * kLatencyUs;
+      streamed
+          ? std::ceil(static_cast<double>(plan.columns.extent()) /
+                      (config.slices * config.threads_per_row * (plan.column ? 1 : config.width) * kUnrolled))
+          : 1;
+  const double waiting = rounds * (streamed ? passes * steps : 1) * kLatencyUs;
   const double meeting =
       rounds * (plan.passes - 1) * (config.threads_per_row > 32 ? kBlockMeetingUs : kWarpMeetingUs);
   const double rate = card.dram_gb_s * card.dram_efficiency;
@@ -88,10 +94,25 @@ Candidate candidate(const Region& region, const RowPlan& plan, const Target& tar
       {"latency", waiting, tell_count(static_cast<int64_t>(rounds), "round of blocks", "rounds of blocks")},
       {"reductions", meeting, std::to_string(plan.passes - 1) + " in each row"},
       {"arithmetic", arithmetic, tell_flops(static_cast<double>(c.estimate.flops))}};
-  c.estimate.us = card.launch_us + std::max({dram + l2, waiting, arithmetic}) + meeting;
+  const double joining = config.slices > 1 ? kJoinUs : 0;
+  if (config.slices > 1)
+    c.estimate.terms.push_back(
+        {"slices", joining,
+         "the last of " + std::to_string(config.slices) + " blocks joins what they found"});
+  c.estimate.us = card.launch_us + std::max({dram + l2, waiting, arithmetic}) + meeting + joining;
   c.estimate.basis = card.basis;
   c.details = choice;
   return c;
+}
+
+/// True where blocks can share a row: one reduction of it, then one value to store.
+bool shareable(const RowPlan& plan) {
+  const auto along = [&](const PullStore& store) {
+    return llvm::any_of(store.index.terms, [&](const auto& term) { return plan.reduced >> term.first & 1; });
+  };
+  const auto reductions =
+      llvm::count_if(plan.program.steps, [](const PullStep& step) { return step.kind == PullStep::kReduce; });
+  return !plan.column && reductions == 1 && llvm::none_of(plan.program.stores, along);
 }
 
 }  // namespace
@@ -147,6 +168,11 @@ std::vector<Candidate> row_candidates(const Region& region, const RowPlan& plan,
   const int streaming = static_cast<int>(
       std::min<int64_t>(kStreamThreads, std::max<int64_t>(32, power_of_two_above(columns / plan.width))));
   offer(RowForm::kStreamed, {.width = plan.width, .vectors = 1, .threads_per_row = streaming, .rows = 1});
+  for (int slices : {8, 16, 32})
+    if (shareable(plan) && slices * plan.rows.extent() <= target.card.sms &&
+        columns >= int64_t{slices} * streaming * plan.width)
+      offer(RowForm::kStreamed,
+            {.width = plan.width, .vectors = 1, .threads_per_row = streaming, .rows = 1, .slices = slices});
   for (int vectors = 1; vectors * plan.width <= kMaxLanes && reduced_axes <= 1; vectors *= 2) {
     const int64_t threads = power_of_two_above((columns + vectors * plan.width - 1) / (vectors * plan.width));
     if (threads > kMaxRowThreads) continue;

@@ -91,6 +91,38 @@ struct Groups {
   }
 };
 
+/// A cache write and what computes or reads as many elements as it writes beside it: the ops that make the new rows, also
+/// where others read those, and elementwise ops of its position.
+struct WriteGroup {
+  const Proposals& proposals;
+  const Node* write;
+  llvm::SmallVector<Node*, 16> nodes;
+
+  void add(Node* node) {
+    if (llvm::is_contained(nodes, node) || !takes(proposals, *node) ||
+        node->type().elements() != write->operand(1)->type().elements())
+      return;
+    llvm::SmallVector<Node*, 16> more(nodes.begin(), nodes.end());
+    more.push_back(node);
+    proposals.sort(more);
+    if (is_convex(more)) nodes.push_back(node);
+  }
+
+  void grow() {
+    add(write->operand(1)->node());
+    for (size_t at = 1; at < nodes.size(); ++at) {
+      for (Value* operand : nodes[at]->operands()) add(operand->node());
+      add_results(nodes[at]->result());
+    }
+    add_results(write->operand(2));
+  }
+  /// Readers of a value that no other node reads: what else must run after this kernel stays as it was.
+  void add_results(Value* value) {
+    for (Node* user : value->users())
+      if (user->result_count() == 1 && user->result()->users().empty()) add(user);
+  }
+};
+
 }  // namespace
 
 void offer_single_nodes(Proposals& proposals) {
@@ -133,6 +165,12 @@ void fuse_movement(Proposals& proposals) {
       proposals.offer(Pattern::kMovement, nodes, "fuse_movement",
                       "elementwise ops + " + name_of(node.op()).str());
     }
+    if (node.op() != Op::kCacheWrite) continue;
+    WriteGroup group{proposals, &node, {&node}};
+    group.grow();
+    if (group.nodes.size() > nodes.size())
+      proposals.offer(Pattern::kMovement, group.nodes, "fuse_movement",
+                      "cache_write with the elementwise ops beside it");
   }
 }
 

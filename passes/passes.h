@@ -115,7 +115,8 @@ void fuse_row(Proposals& proposals);
 /// Chains and bushes of elementwise ops and index maps over one shape.
 void fuse_elementwise(Proposals& proposals);
 
-/// A cache write or scatter with the elementwise ops and index maps that make what it writes.
+/// A cache write or scatter with the elementwise ops and index maps that make what it writes; a cache write also with those
+/// that compute as many elements from the same values.
 ///   %r = rope %k, %position
 ///   %c = cache_write %cache, %r, %position   →   one kernel that writes the new rows
 void fuse_movement(Proposals& proposals);

@@ -107,12 +107,13 @@ std::unique_ptr<Graph> decode_graph(const Graph& model, bool sampled, int64_t hi
   result.copy(model, {{ports.tokens, token}, {ports.position, position}});
   Value* logits = builder.reshape(result.copies.lookup(ports.logits), {rows, ports.vocabulary()});
   Value* at = flat(builder, position);
-  Value* chosen = builder.cast(result.choose(logits, sampled, at), token->type().dtype);
-  result.record(kHistory, chosen, rows, history, at);
   if (logit_steps > 0) {
     Value* start = flat(builder, result.input(kStart, position->type()));
     result.record(kLogits, logits, rows, logit_steps, builder.make(Op::kSub, {at, start}));
   }
+  // What follows the choice is one kernel, the last to read the position, which it may therefore advance in place.
+  Value* chosen = builder.cast(result.choose(logits, sampled, at), token->type().dtype);
+  result.record(kHistory, chosen, rows, history, at);
   result.graph->add_state_update(token->node(), builder.reshape(chosen, {rows, 1}));
   Value* one = builder.constant(1, position->type().dtype);
   result.graph->add_state_update(position->node(), builder.make(Op::kAdd, {position, one}));

@@ -20,7 +20,10 @@ struct RowConfig {
   int vectors = 1;           // of one row held by each thread: resident rows
   int threads_per_row = 32;  // a power of two up to 1024
   int rows = 1;              // of a block; more than one where a warp or less works on a row
+  int slices =
+      1;  // blocks that share a row which is passed over, at most 32; their threads_per_row are those of one
   constexpr int threads() const { return threads_per_row * rows; }
+  static constexpr int share_bytes() { return 16; }  // that each of them leaves: any reduction's value
 };
 
 // Keys of one share of `count` where `blocks` take about equal ones: a multiple of 16, the tokens of the smallest

@@ -13,9 +13,11 @@ TENON_DEVICE void walk_elements(Index chunks, const Body& body) {
   if (first >= chunks) return;
   typename Body::Loaded loaded[kConfig.vectors];
 #pragma unroll
-  for (int i = 0; i < kConfig.vectors;
-       ++i)  // beyond the end the last chunk is read again, so that no load waits for a branch
-    loaded[i] = body.read(min(first + i * kConfig.threads, chunks - 1));
+  for (int i = 0; i < kConfig.vectors; ++i) {
+    // Beyond the end the first is read again, so that no load waits for a branch: never what another thread writes.
+    const Index chunk = first + i * kConfig.threads;
+    loaded[i] = body.read(chunk < chunks ? chunk : first);
+  }
 #pragma unroll
   for (int i = 0; i < kConfig.vectors; ++i) {
     const Index chunk = first + i * kConfig.threads;

@@ -8,6 +8,7 @@
 #include "templates/config.cuh"
 #include "templates/memory.cuh"
 #include "templates/reduce.cuh"
+#include "templates/split_sum.cuh"
 
 namespace tenon {
 
@@ -185,20 +186,30 @@ struct RowChunk {
   }
 };
 
-// A row too long for registers: each reduction and each store passes over it, computing again what it needs.
+// What the blocks that share a row leave for the last of them, and how many have come: zero before and after.
+struct RowShares {
+  void* values = nullptr;  // share_bytes() a block
+  int* arrivals = nullptr;
+};
+
+// A row too long for registers: each reduction and each store passes over it, computing again what it needs. Where blocks
+// share it, each passes over its chunks, and the last that arrives at the row's only reduction goes on alone.
 template <RowConfig kConfig, class Index>
 struct StreamedRow {
   using Number = Index;
   using Chunk = RowChunk<kConfig.width, Index>;
   Index index;
-  bool active;
+  mutable bool active;  // of shared rows: in the last block alone, from the reduction on
   Index columns;
+  RowShares shares = {};
 
   TENON_DEVICE Index thread() const { return threadIdx.x % kConfig.threads_per_row; }
   template <class F>
   TENON_DEVICE void each(F f) const {
+    constexpr int kBlock = kConfig.threads_per_row * kConfig.width;
+    const Index first = kConfig.slices > 1 ? Index(blockIdx.x % kConfig.slices) * kBlock : 0;
 #pragma unroll 2
-    for (Index col = thread() * kConfig.width; col < columns; col += kConfig.threads_per_row * kConfig.width)
+    for (Index col = first + thread() * kConfig.width; col < columns; col += kConfig.slices * kBlock)
       f(Chunk{col, active});
   }
   template <class T, class V>
@@ -214,7 +225,22 @@ struct StreamedRow {
 #pragma unroll
       for (int i = 0; i < kConfig.width; ++i) lanes[i] = op(lanes[i], v[i]);
     });
-    return group_reduce<kConfig.threads_per_row>(lane_reduce(lanes, op), op);
+    const T mine = group_reduce<kConfig.threads_per_row>(lane_reduce(lanes, op), op);
+    if constexpr (kConfig.slices > 1)
+      return join(mine, nothing, op);
+    else
+      return mine;
+  }
+  // Over the blocks of the row; the result is the last one's to use.
+  template <class T, class Op>
+  TENON_DEVICE T join(const T& mine, const T& nothing, Op op) const {
+    static_assert(kConfig.slices <= 32 && kConfig.threads_per_row >= 32 && kConfig.rows == 1);
+    static_assert(sizeof(T) <= RowConfig::share_bytes());
+    T* const values = static_cast<T*>(shares.values);
+    if (thread() == 0) values[blockIdx.x % kConfig.slices] = mine;
+    active = is_last_slice(shares.arrivals, kConfig.slices);
+    const int lane = threadIdx.x % 32;
+    return warp_reduce<32>(active && lane < kConfig.slices ? values[lane] : nothing, op);
   }
   template <class T, class F>
   TENON_DEVICE T sum(F f) const {
@@ -332,6 +358,15 @@ TENON_DEVICE void walk_rows(typename Row::Number rows, typename Row::Number colu
   using Index = typename Row::Number;
   const Index row = Index(blockIdx.x) * kConfig.rows + Index(threadIdx.x / kConfig.threads_per_row);
   body(Row{row < rows ? row : rows - 1, row < rows, columns});
+}
+// Gives each row `slices` blocks.
+template <RowConfig kConfig, class Row, class Body>
+TENON_DEVICE void walk_shared_rows(typename Row::Number rows, typename Row::Number columns, u8* shares,
+                                   i32* arrivals, const Body& body) {
+  if (rows == 0) return;
+  const typename Row::Number row = blockIdx.x / kConfig.slices;
+  body(Row{
+      row, true, columns, {shares + i64(row) * kConfig.slices * RowConfig::share_bytes(), arrivals + row}});
 }
 template <RowConfig kConfig, class Row, class Body>
 TENON_DEVICE void walk_columns(typename Row::Number runs, typename Row::Number places, const Body& body) {

@@ -241,7 +241,8 @@ EmittedKernel RowFamily::emit(const Region& region, const Candidate& candidate, 
   open_file(text, title, kernel, plan.wide);
   text.line("static constexpr RowConfig kConfig{.width = " + llvm::Twine(config.width) + ", .vectors = " +
             llvm::Twine(config.vectors) + ", .threads_per_row = " + llvm::Twine(config.threads_per_row) +
-            ", .rows = " + llvm::Twine(config.rows) + "};");
+            ", .rows = " + llvm::Twine(config.rows) +
+            (config.slices > 1 ? ", .slices = " + std::to_string(config.slices) : std::string()) + "};");
   constexpr const char* kRows[] = {"ResidentRow", "StreamedRow", "StreamedColumn"};
   text.line(llvm::Twine("using Row = ") + kRows[static_cast<int>(choice.form)] + "<kConfig, Index>;");
   text.blank();
@@ -252,12 +253,22 @@ EmittedKernel RowFamily::emit(const Region& region, const Candidate& candidate, 
   text.append(body);
   text.close();
   text.close(";");
-  const std::string walk = choice.form == RowForm::kStreamedColumn ? "walk_columns" : "walk_rows";
+  const std::string members = parameters.name_list();
+  std::string walk = choice.form == RowForm::kStreamedColumn ? "walk_columns" : "walk_rows", shared;
+  if (config.slices > 1) {
+    walk = "walk_shared_rows";
+    shared = parameters.scratch(KernelArgument::kWorkspace, "shares", DType::kU8) + ", " +
+             parameters.scratch(KernelArgument::kCounters, "arrivals", DType::kI32) + ", ";
+    kernel.shared_bytes = 16;  // for the word that tells the last block
+    kernel.workspace_bytes = plan.rows.extent() * config.slices * RowConfig::share_bytes();
+    kernel.counter_bytes = plan.rows.extent() * int64_t{sizeof(int)};
+  }
   close_file(text, title, parameters, "kConfig.threads()",
-             walk + "<kConfig, Row>(" + rows + ", " + columns + ", Body{" + parameters.name_list() + "});",
+             walk + "<kConfig, Row>(" + rows + ", " + columns + ", " + shared + "Body{" + members + "});",
              kernel);
   kernel.grid[0] =
-      static_cast<int>(std::max<int64_t>(1, (plan.rows.extent() + config.rows - 1) / config.rows));
+      static_cast<int>(std::max<int64_t>(1, (plan.rows.extent() + config.rows - 1) / config.rows)) *
+      config.slices;
   kernel.block[0] = config.threads();
   return kernel;
 }

@@ -88,8 +88,11 @@ struct Run {
   const KernelCheck& check;
   const EmittedKernel& kernel;
   std::vector<HostTensor> inputs, wanted;
+  std::vector<int> homes = {};  // by output: the parameter in whose storage it lies, or -1
 
-  void launch(unsigned seed) {
+  /// `in_place`: outputs that may be written over a parameter are, each over another one.
+  void launch(unsigned seed, bool in_place) {
+    place_outputs(in_place);
     const size_t outputs = region.body->outputs().size();
     std::vector<DeviceBuffer> operands, packed, results;
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -128,12 +131,21 @@ struct Run {
     for (int64_t i = 0; i < kernel.counter_bytes; ++i) CHECK(counters.as<char>()[i] == 0);
   }
 
+  bool may_overwrite() const {
+    return llvm::any_of(kernel.overwrites, [](const std::vector<int>& any) { return !any.empty(); });
+  }
+  void place_outputs(bool in_place) {
+    homes = kernel.aliases;
+    homes.resize(region.body->outputs().size(), -1);
+    for (size_t i = 0; in_place && i < kernel.overwrites.size(); ++i)
+      for (int parameter : kernel.overwrites[i])
+        if (homes[i] < 0 && !llvm::is_contained(homes, parameter)) homes[i] = parameter;
+  }
   /// Where an output lies: in the operand whose storage it shares, or apart.
   const DeviceBuffer& storage(const std::vector<DeviceBuffer>& operands,
                               const std::vector<DeviceBuffer>& results, int output) const {
     const auto i = static_cast<size_t>(output);
-    const int alias = kernel.aliases.empty() ? -1 : kernel.aliases[i];
-    return alias < 0 ? results[i] : operands[static_cast<size_t>(alias)];
+    return homes[i] < 0 ? results[i] : operands[static_cast<size_t>(homes[i])];
   }
 
   void compare(int output, const DeviceBuffer& got) {
@@ -220,10 +232,12 @@ std::string check_kernel(const EmittingFamily& family, const Region& region, con
     }
     INFO("config ", candidate.config);
     Run run{region, check, kernel, inputs, evaluate_with_packed(*region.body, kernel.packed, inputs)};
-    for (unsigned seed : {0u, 5u}) {
+    for (const auto& [seed, in_place] : {std::pair(0u, false), {5u, false}, {6u, true}}) {
+      if (in_place && !run.may_overwrite()) continue;
+      INFO("over its operands: ", in_place);
       std::string failure;
       try {
-        run.launch(seed);
+        run.launch(seed, in_place);
       } catch (const std::exception& error) {
         failure = error.what();
       }

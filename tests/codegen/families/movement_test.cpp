@@ -46,6 +46,26 @@ TEST_CASE("a cache takes its new rows in place, at one position or one for each 
   }
 }
 
+TEST_CASE("a token, its place in a history and the next position are one kernel, in place") {
+  for (int64_t rows : {1, 3}) {
+    Graph graph;
+    Builder b(graph);
+    const Dim n(rows);
+    Value *chosen = b.cast(input(b, "chosen", DType::kI64, {n}), DType::kI32),
+          *position = input(b, "position", DType::kI32, {n}),
+          *history = input(b, "history", DType::kI32, {n, Dim(1), Dim(64), Dim(1)});
+    Value* written =
+        b.make(Op::kCacheWrite, {history, b.reshape(chosen, {n, Dim(1), Dim(1), Dim(1)}), position});
+    written->set_name("history");
+    Value* token = b.reshape(chosen, {n, Dim(1)});
+    token->set_name("token");
+    Value* next = b.make(Op::kAdd, {position, b.constant(1, DType::kI32)});
+    next->set_name("next");
+    const std::string text = check(graph, {written, token, next});
+    if (rows == 3) check_golden("movement_token", text);
+  }
+}
+
 TEST_CASE("a pool takes new rows on the pages that the table names, across pages") {
   for (bool turned : {false, true}) {
     Graph graph;

@@ -205,6 +205,34 @@ TEST_CASE("softmax over a vocabulary: too long for registers, and odd") {
   check_golden("row_softmax_vocabulary", text);
 }
 
+TEST_CASE("a long row of which one value is wanted is shared by several blocks") {
+  for (DType type : {DType::kF32, DType::kBF16, DType::kI32})
+    for (Op op : {Op::kSum, Op::kMean, Op::kMax, Op::kMin, Op::kArgmax}) {
+      Graph graph;
+      Builder b(graph);
+      Value* x =
+          b.make(Op::kAdd, {input(b, "x", type, {Dim(5, "T"), Dim(40001)}), input(b, "z", type, {Dim(1)})});
+      INFO(name_of(op).str(), " of ", name_of(type).str());
+      check(graph, {b.reduce(op, x, {1}, false)},
+            {.draw = type == DType::kF32 && op != Op::kSum && op != Op::kMean ? draw_hard : draw_normal,
+             .all_candidates = true,
+             .config = "streamed",
+             .tolerance = is_float(type) ? 1e-2 : 0});
+    }
+  Graph ties;  // in different blocks' shares, and within one
+  Builder t(ties);
+  Value* first = t.reduce(
+      Op::kArgmax, t.make(Op::kFloor, {input(t, "logits", DType::kF32, {Dim(2), Dim(66000)})}), {1}, false);
+  first->set_name("first");
+  const std::string text = check(ties, {first}, {.all_candidates = true});
+  CHECK(text.find(".slices = 32") != std::string::npos);
+  check_golden("row_argmax_shared", text);
+  Graph all;  // one value of everything
+  Builder a(all);
+  check(all, {a.reduce(Op::kMax, input(a, "x", DType::kF16, {Dim(64), Dim(2048)}), {0, 1}, false)},
+        {.all_candidates = true, .config = "streamed"});
+}
+
 TEST_CASE("products of integers are sums of rows, whichever way their operands lie") {
   for (bool transposed : {false, true}) {
     Graph graph;
