@@ -44,6 +44,11 @@ void fuse_epilogue(Proposals& proposals) {
     auto tail = grow_tail(proposals, {&node});
     offer_tails(proposals, &node, tail);
     offer_head(proposals, &node, tail);
+    const auto normed = grow_tail(proposals, {&node}, HeadNorms::kTaken);
+    if (normed.size() == tail.size()) continue;
+    llvm::SmallVector<Node*, 16> nodes{&node};
+    nodes.append(normed.begin(), normed.end());
+    proposals.offer(Pattern::kProduct, nodes, kProposer, words(normed));
   }
 }
 

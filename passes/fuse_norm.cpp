@@ -23,11 +23,15 @@ struct Folding {
   Value* mean = nullptr;
   Value* rstd = nullptr;
 
+  /// Norms of heads read what products make.
+  static bool feeds_product(const Node& node) {
+    return llvm::any_of(node.result()->users(), [](const Node* user) { return user->op() == Op::kMatmul; });
+  }
   bool layernorm() const { return norm->op() == Op::kLayernorm; }
 
   std::string find() {
     for (Node& node : body.nodes())
-      if (node.op() == Op::kLayernorm || node.op() == Op::kRmsnorm) norm = &node;
+      if ((node.op() == Op::kLayernorm || node.op() == Op::kRmsnorm) && feeds_product(node)) norm = &node;
     int64_t rank = norm->type().rank();
     if ((norm->attributes.integer("axis", -1) + rank) % rank != rank - 1)
       return "the norm spans more than the last axis";
@@ -121,14 +125,18 @@ void fuse_norm(Proposals& proposals) {
             "the norm's result is also read by something that is no product, so it must be written anyway");
       continue;
     }
-    auto tail = grow_tail(proposals, {products[0]});
-    llvm::SmallVector<Node*, 16> nodes{&norm, products[0]};
-    std::string note = name_of(norm.op()).str() + " folded into the product";
-    std::string obstacle = proposals.offer(Pattern::kProduct, nodes, kProposer, note, fold_norm);
-    nodes.append(tail.begin(), tail.end());
-    if (obstacle.empty() && !tail.empty())
-      obstacle = proposals.offer(Pattern::kProduct, nodes, kProposer, note + " and its tail", fold_norm);
+    const auto tail = grow_tail(proposals, {products[0]}),
+               normed = grow_tail(proposals, {products[0]}, HeadNorms::kTaken);
+    const std::string note = name_of(norm.op()).str() + " folded into the product";
+    const auto offer = [&](llvm::ArrayRef<Node*> more, const char* what) {
+      llvm::SmallVector<Node*, 16> nodes{&norm, products[0]};
+      nodes.append(more.begin(), more.end());
+      return proposals.offer(Pattern::kProduct, nodes, kProposer, note + what, fold_norm);
+    };
+    std::string obstacle = offer({}, "");
+    if (obstacle.empty() && !tail.empty()) obstacle = offer(tail, " and its tail");
     if (!obstacle.empty()) proposals.near_miss(norm, "norm + product", std::move(obstacle));
+    if (obstacle.empty() && normed.size() > tail.size()) offer(normed, " and its tail with head norms");
   }
 }
 

@@ -9,9 +9,12 @@ constexpr char kProposer[] = "fuse_qkv";
 
 std::string words(llvm::ArrayRef<Node*> products, llvm::ArrayRef<Node*> tail) {
   std::string text = std::to_string(products.size()) + " products as one";
-  for (Op op : {Op::kTranspose, Op::kRope, Op::kCacheWrite})
-    if (llvm::any_of(tail, [&](const Node* node) { return node->op() == op; }))
-      text += op == Op::kTranspose ? " + head split" : op == Op::kRope ? " + rope" : " + cache write";
+  constexpr std::pair<Op, const char*> kParts[] = {{Op::kTranspose, " + head split"},
+                                                   {Op::kRmsnorm, " + head norm"},
+                                                   {Op::kRope, " + rope"},
+                                                   {Op::kCacheWrite, " + cache write"}};
+  for (const auto& [op, part] : kParts)
+    if (llvm::any_of(tail, [op = op](const Node* node) { return node->op() == op; })) text += part;
   return text;
 }
 
@@ -43,6 +46,21 @@ Value* concat_weights(Builder& builder, llvm::ArrayRef<Value*> weights, int64_t 
   Value* joined = concat(parts[0], "w");
   if (!quantised) return joined;
   return builder.make(Op::kDequantise, {joined, concat(parts[1], "w_scale")}, first.attributes);
+}
+
+/// Offers the products of one left operand with this tail, and with the norm before them. Returns "" or why the
+/// norm cannot join.
+std::string offer_joined(Proposals& proposals, Node& left, llvm::ArrayRef<Node*> products,
+                         llvm::ArrayRef<Node*> tail) {
+  if (products_meet(products, tail)) return "";
+  llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
+  nodes.append(tail.begin(), tail.end());
+  std::string note = words(products, tail);
+  proposals.offer(Pattern::kProduct, nodes, kProposer, note, join_products);
+  if (left.op() != Op::kLayernorm && left.op() != Op::kRmsnorm) return "";
+  nodes.push_back(&left);
+  return proposals.offer(Pattern::kProduct, nodes, kProposer,
+                         name_of(left.op()).str() + " folded into " + note, join_and_fold);
 }
 
 }  // namespace
@@ -81,17 +99,11 @@ void fuse_qkv(Proposals& proposals) {
     auto products = proposals.sibling_products(node.result());
     if (products.size() < 2) continue;
     proposals.sort(products);
-    auto tail = grow_tail(proposals, products);
-    if (products_meet(products, tail)) continue;
-    llvm::SmallVector<Node*, 16> nodes(products.begin(), products.end());
-    nodes.append(tail.begin(), tail.end());
-    std::string note = words(products, tail);
-    proposals.offer(Pattern::kProduct, nodes, kProposer, note, join_products);
-    if (node.op() != Op::kLayernorm && node.op() != Op::kRmsnorm) continue;
-    nodes.push_back(&node);
-    std::string folded = name_of(node.op()).str() + " folded into " + note;
-    std::string obstacle = proposals.offer(Pattern::kProduct, nodes, kProposer, folded, join_and_fold);
+    const auto tail = grow_tail(proposals, products);
+    std::string obstacle = offer_joined(proposals, node, products, tail);
     if (!obstacle.empty()) proposals.near_miss(node, "norm + product", std::move(obstacle));
+    const auto normed = grow_tail(proposals, products, HeadNorms::kTaken);
+    if (normed.size() > tail.size()) offer_joined(proposals, node, products, normed);
   }
 }
 

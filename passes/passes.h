@@ -65,7 +65,7 @@ bool eliminate_dead(Graph& graph);
 void offer_single_nodes(Proposals& proposals);
 
 /// Products with their tails, and elementwise heads of the left operand. Each prefix of the tail that a library might know is
-/// a region, and so is the whole tail: bias, activation, scale, residual, cast, several outputs, head split, rope, cache write.
+/// a region, and so is the whole tail: bias, activation, scale, residual, cast, several outputs, head split, norm of heads, rope, cache write.
 ///   %h = matmul %x, %w               %y = fused %x, %w, %bias {
 ///   %b = add %h, %bias        →        ... the three lines ...
 ///   %y = gelu %b                     }
@@ -74,8 +74,9 @@ void fuse_epilogue(Proposals& proposals);
 /// Products of one left operand become one product of the weights side by side (packed at load), each slice
 /// with its tail.
 ///   %q = matmul %x, %wq                           %w = concat %wq, %wk, %wv        packed
-///   %k = matmul %x, %wk  (+ head split,       →   %p = matmul %x, %w
-///   %v = matmul %x, %wv   rope, cache write)      %q = slice %p ... and the tails
+///   %k = matmul %x, %wk  (+ head split, norm  →   %p = matmul %x, %w
+///   %v = matmul %x, %wv  of heads, rope,          %q = slice %p ... and the tails
+///                        cache write)
 /// and, where the left operand is a norm that nothing else reads, with the norm folded in as fuse_norm does.
 void fuse_qkv(Proposals& proposals);
 

@@ -15,6 +15,7 @@ struct Tail {
   llvm::DenseSet<const Node*> inside;
   llvm::SmallVector<Node*, 16> all;  // base and tail, sorted
   llvm::SmallVector<Node*, 16> tail;
+  HeadNorms head_norms;
 
   bool holds(const Value* value) const { return inside.contains(value->node()); }
 
@@ -25,6 +26,16 @@ struct Tail {
     });
   }
 
+  /// A norm over the last axis of what a reshape has split off the products' columns.
+  bool fits_head_norm(const Node& node) const {
+    const int64_t rank = node.type().rank(), axis = node.attributes.integer("axis", -1);
+    const bool whole_rows = llvm::any_of(all, [&](const Node* base) {
+      return base->kind() == OpKind::kContraction && base->type().shape == node.type().shape;
+    });
+    return holds(node.operand(0)) && (axis + rank) % rank == rank - 1 && !whole_rows &&
+           llvm::none_of(node.operands().drop_front(), [&](const Value* operand) { return holds(operand); });
+  }
+
   bool joins(const Node& node) const {
     switch (node.op()) {
       case Op::kReshape:
@@ -32,6 +43,7 @@ struct Tail {
       case Op::kSlice:
         return node.attributes.integer("axis") % node.type().rank() == node.type().rank() - 1 &&
                node.attributes.integer("step", 1) == 1;
+      case Op::kRmsnorm: return head_norms == HeadNorms::kTaken && fits_head_norm(node);
       case Op::kRope: return holds(node.operand(0)) && !holds(node.operand(1));
       case Op::kCacheWrite:
         return llvm::all_of(node.operands(), [&](const Value* operand) {
@@ -113,8 +125,9 @@ void Proposals::near_miss(const Node& node, llvm::StringRef pattern, std::string
   near_misses.push_back(remark(node, pattern, std::move(reason)));
 }
 
-llvm::SmallVector<Node*, 16> grow_tail(const Proposals& proposals, llvm::ArrayRef<Node*> base) {
-  Tail tail{proposals, {}, {}, {}};
+llvm::SmallVector<Node*, 16> grow_tail(const Proposals& proposals, llvm::ArrayRef<Node*> base,
+                                       HeadNorms head_norms) {
+  Tail tail{proposals, {}, {}, {}, head_norms};
   tail.all.assign(base.begin(), base.end());
   tail.inside.insert(base.begin(), base.end());
   tail.grow();

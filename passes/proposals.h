@@ -53,11 +53,16 @@ struct Proposals {
   std::unordered_map<std::string, Prototype> prototypes_;  // by structure and proposer
 };
 
+/// Whether a tail goes on behind an RMS norm of a head's elements. Not every family has whole heads at hand, so
+/// fusions offer both.
+enum class HeadNorms { kLeft, kTaken };
+
 /// The nodes that can join a product's epilogue: elementwise ops of the product's shape with other operands
 /// from outside, slices of the last axis, reshapes and transposes (head split), rope, and a cache write as
-/// the last of its chain. Grown from `roots` in topological order as long as the whole (with `base`) stays
-/// convex.
-llvm::SmallVector<Node*, 16> grow_tail(const Proposals& proposals, llvm::ArrayRef<Node*> base);
+/// the last of its chain; with HeadNorms::kTaken the RMS norms of heads too. Grown from `roots` in topological
+/// order as long as the whole (with `base`) stays convex.
+llvm::SmallVector<Node*, 16> grow_tail(const Proposals& proposals, llvm::ArrayRef<Node*> base,
+                                       HeadNorms head_norms = HeadNorms::kLeft);
 
 /// True when a node of the tail reads elements of two of the products: a gate. They need two accumulators at one place, so they
 /// cannot be one product of concatenated weights.

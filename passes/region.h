@@ -37,8 +37,8 @@ llvm::StringRef name_of(Pattern pattern);
 ///    kMoments of the left operand. Everything after it is a tail in terms of the product's elements:
 ///    elementwise ops whose other operands are parameters or packed, broadcast along rows or columns, or
 ///    full; kSlice along the last axis at multiples of a head (segments of a joined product); kReshape and
-///    kTranspose that split or merge heads; kRope; kCacheWrite as the last op of its chain (its result is the
-///    cache parameter's own storage). Each output is one such chain's end.
+///    kTranspose that split or merge heads; kRmsnorm over a head's elements; kRope; kCacheWrite as the last op of
+///    its chain (its result is the cache parameter's own storage). Each output is one such chain's end.
 ///  - kGated: as kProduct with two kMatmul of the same left operand and equal shapes.
 ///  - kAttention: one kAttention; movement before it on q, k, v (transpose, reshape, slice of parameters,
 ///  expressible as

@@ -14,8 +14,9 @@ bool is_activation(Op op) {
 }
 
 bool carries(const Node& node) {  // keeps a value's identity on the way to or from an attention or product
+  const bool head_norm = node.op() == Op::kRmsnorm && node.type().rank() == 4;  // of [B, heads, T, head_dim]
   return node.kind() == OpKind::kMovement || node.kind() == OpKind::kState || node.op() == Op::kRope ||
-         is_elementwise(node.op());
+         head_norm || is_elementwise(node.op());
 }
 
 constexpr int kReach = 12;  // nodes looked at on each side: roles are local

@@ -171,6 +171,57 @@ TEST_CASE("every region offered for a GPT layer has the values of what it covers
   }
 }
 
+/// The Llama layer's text with other equations for q and k.
+std::string with_heads(const std::string& q, const std::string& k, const char* weights = "") {
+  std::string text = kLlamaLayer;
+  for (const auto& [from, to] :
+       {std::pair{std::string("  'q = rope(heads(linear(h, wq), 4), position)',\n"), q},
+        {"  'k = rope(heads(linear(h, wk), 2), position)',\n", k},
+        {"[state]\n", std::string(weights) + "[state]\n"}})
+    text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST_CASE("norms of heads join q | k | v, with or without a bias, another eps or another reader") {
+  constexpr char kWeights[] = "nq = { shape = [4] }\nnk = { shape = [4] }\nbq = { shape = [16] }\n";
+  const std::string plain_k = "  'k = rope(rmsnorm(heads(linear(h, wk), 2), nk, eps=1e-6), position)',\n";
+  const std::string folded =
+      "fuse_qkv: rmsnorm folded into 3 products as one + head split + head norm + rope + cache write";
+  for (const char* q : {"  'q = rope(rmsnorm(heads(linear(h, wq), 4), nq, eps=1e-6), position)',\n",
+                        "  'q = rope(rmsnorm(heads(linear(h, wq, bq), 4), nq, eps=1e-3), position)',\n",
+                        "  'r = rmsnorm(heads(linear(h, wq), 4), nq)', 'q = rope(r, position) + r',\n"}) {
+    auto graph = build(with_heads(q, plain_k, kWeights), {{"T", 7}});
+    auto notes = check_offers(*graph);
+    CHECK(offered(notes["attn.qkv"], folded));
+    // For families that have no whole heads at hand.
+    CHECK(offered(notes["attn.qkv"],
+                  "fuse_qkv: rmsnorm folded into 3 products as one + head split + cache write"));
+    CHECK(offered(notes["attn.qkv"], " + reshape + transpose + rmsnorm + rope"));
+  }
+}
+
+TEST_CASE("norms of more than a head's elements, or with a weight that the products make, are left out") {
+  constexpr char kWeights[] = "nq = { shape = [16] }\nnt = { shape = [4] }\n";
+  const std::string plain_k = "  'k = rope(heads(linear(h, wk), 2), position)',\n";
+  for (const char* q : {"  'q = rope(heads(rmsnorm(linear(h, wq), nq), 4), position)',\n",
+                        "  'q = rope(rmsnorm(heads(linear(h, wq), 4), axis=2), position)',\n",
+                        "  'q = rope(layernorm(heads(linear(h, wq), 4), nt), position)',\n"}) {
+    auto graph = build(with_heads(q, plain_k, kWeights), {{"T", 7}});
+    Proposals proposals = propose_fusions(*graph);
+    bool joined = false;
+    for (const Region& region : proposals.regions) {
+      CHECK(!llvm::StringRef(region.note).contains("head norm"));
+      joined |= region.proposer == "fuse_qkv";
+      if (region.pattern != Pattern::kProduct) continue;
+      const auto is_norm = [](const Node* node) {
+        return node->op() == Op::kRmsnorm || node->op() == Op::kLayernorm;
+      };
+      CHECK(llvm::count_if(region.nodes, is_norm) <= 1);  // the one before the products
+    }
+    CHECK(joined);
+  }
+}
+
 TEST_CASE("quantised weights stay in the regions that read them, joined as integers, and take no norm in") {
   std::string text = kLlamaLayer;
   for (llvm::StringRef name : {"wq", "wk", "wv", "wo", "gate", "up", "down"}) {
