@@ -134,6 +134,7 @@ struct GemmConfig {
   int a_copy = 16, b_copy = 16;  // bytes of one copy to shared memory: 16, 8 or 4; 2: through registers
   bool exact_k = false;          // k is a multiple of block_k, so nothing is guarded along it
   bool exact_n = false;          // n is a multiple of `vector`, so no epilogue call is cut
+  int head = 0;  // columns of the heads that the epilogue normalises, whole in a block; 0: it normalises none
   RowSums row_sums = RowSums::none;
   int vector = 8;  // neighbouring columns of one row that an epilogue call handles
   int passes = 1;  // parts in which the sums of a tile go through shared memory to the epilogue
@@ -150,7 +151,10 @@ struct GemmConfig {
   constexpr int row_sum_bytes() const {  // three floats a row, and the partial sums of each column of warps
     return row_sums == RowSums::none ? 0 : block_m * 4 * (3 + 2 * (block_n / part_n));
   }
-  constexpr int shared_bytes() const { return tile_bytes() + row_sum_bytes(); }
+  constexpr int heads() const { return head > 0 ? block_n / head : 0; }  // of a row in a block
+  constexpr int shared_bytes() const {
+    return tile_bytes() + row_sum_bytes() + 4 * (block_m / passes) * heads();
+  }
   // Floats of workspace that one slice of one tile leaves behind.
   constexpr int partial_floats() const {
     return products * block_m * block_n + (row_sums == RowSums::none ? 0 : 2 * block_m);
@@ -187,6 +191,7 @@ struct GemvConfig {
   int partner = 0;  // where not 0, the second half of a block's columns lies so many columns after the first:
                     // both halves of what a rotary position turns
   bool lets_in_late = false;  // the next kernel's blocks come once these loads are under way: not to queue before them
+  int head = 0;  // columns of the heads that the epilogue normalises, whole in a block; 0: it normalises none
   RowSums row_sums = RowSums::none;
   int vector = 2;  // neighbouring columns of one row that an epilogue call handles
 
@@ -205,7 +210,8 @@ struct GemvConfig {
   // Floats of one warp's sums: those of C, then two for each row of A.
   constexpr int sum_floats() const { return products * rows * block_n(); }
   constexpr int partial_floats() const { return sum_floats() + (row_sums == RowSums::none ? 0 : 2 * rows); }
-  constexpr int shared_bytes() const { return 4 * (warps_k() * partial_floats() + rows); }
+  constexpr int heads() const { return head > 0 ? block_n() / head : 0; }  // of a row in a block
+  constexpr int shared_bytes() const { return 4 * (warps_k() * partial_floats() + rows * (1 + heads())); }
   constexpr int tiles(int m, int n) const { return (m + rows - 1) / rows * column_tiles(n); }
   constexpr int column_tiles(int n) const { return (n + block_n() - 1) / block_n(); }
   constexpr bool operator==(const GemvConfig&) const = default;

@@ -3,6 +3,7 @@
 // neighbouring columns of one row.
 #pragma once
 #include "templates/gemm_tile.cuh"
+#include "templates/head_norm.cuh"
 #include "templates/memory.cuh"
 #include "templates/ptx/load_l2.cuh"
 #include "templates/split_sum.cuh"
@@ -26,6 +27,7 @@ struct GemmSums {
   float inverse_k;
   const float* staged;  // the row's sums in shared memory
   const RowMoments* moments;
+  const float* head_squares;  // mean squares of the row's heads
 
   // How many of the columns exist.
   TENON_DEVICE int count() const {
@@ -38,6 +40,11 @@ struct GemmSums {
   // The sums of other columns of the same row and tile, from `column` (a multiple of 4) on.
   TENON_DEVICE Values product_at(int column, int index = 0) const {
     return *reinterpret_cast<const Values*>(staged + index * kProductFloats + column - tile_col);
+  }
+  // The mean of the squares of epilogue.before_norm over the head that holds the columns.
+  TENON_DEVICE float head_mean_square() const { return head_mean_square_at(col); }
+  TENON_DEVICE float head_mean_square_at(int column) const {
+    return head_squares[(column - tile_col) / kConfig.head];
   }
   TENON_DEVICE float mean() const { return moments->pivot + moments->sum * inverse_k; }
   TENON_DEVICE float mean_square() const { return moments->squares * inverse_k; }
@@ -101,7 +108,8 @@ TENON_DEVICE bool sum_slices(float (&sums)[kGroups][4], const SplitWorkspace& wo
   return true;
 }
 
-// Calls the epilogue for every run of `vector` columns of the tile that begins inside C. `stage(pass,
+// Calls the epilogue for every run of `vector` columns of the tile that begins inside C (with kConfig.head after
+// its before_norm for every run of the pass). `stage(pass,
 // staged)` writes the sums of rows [pass, pass + 1) * block_m / passes of the tile, staged_row() floats a
 // row, one product after the other.
 template <GemmConfig kConfig, class Stage, class Epilogue>
@@ -112,23 +120,29 @@ TENON_DEVICE void walk_epilogue(const GemmShape& shape, const GemmPlace& place, 
   const float inverse_k = 1.0f / float(shape.k);
   float* const staged = reinterpret_cast<float*>(ptx::dynamic_shared());
   const RowMoments* const moments = block_moments<kConfig>();
+  float* const head_squares =
+      reinterpret_cast<float*>(ptx::dynamic_shared() + kConfig.tile_bytes() + kConfig.row_sum_bytes());
 #pragma unroll 1
   for (int pass = 0; pass < kConfig.passes; ++pass) {
     if (pass > 0) __syncthreads();
     stage(pass, staged);
     __syncthreads();
+    const auto sums_at = [&](int staged_row, int column) {
+      const int tile_row = pass * kRows + staged_row, col = place.col + column;
+      return GemmSums<kConfig>{.row = place.row + tile_row,
+                               .col = col,
+                               .tile_col = place.col,
+                               .columns = shape.n - col,
+                               .inverse_k = inverse_k,
+                               .staged = staged + staged_row * kConfig.staged_row(),
+                               .moments = moments + tile_row,
+                               .head_squares = head_squares + staged_row * kConfig.heads()};
+    };
+    if constexpr (kConfig.head > 0) square_heads<kConfig>(shape, kRows, head_squares, sums_at, epilogue);
 #pragma unroll 1
     for (int run = threadIdx.x; run < kRows * kRuns; run += kConfig.threads()) {
-      const int staged_row = run / kRuns, tile_row = pass * kRows + staged_row;
-      const int row = place.row + tile_row, col = place.col + run % kRuns * kConfig.vector;
-      if (row >= shape.m || col >= shape.n) continue;
-      epilogue(GemmSums<kConfig>{.row = row,
-                                 .col = col,
-                                 .tile_col = place.col,
-                                 .columns = shape.n - col,
-                                 .inverse_k = inverse_k,
-                                 .staged = staged + staged_row * kConfig.staged_row(),
-                                 .moments = moments + tile_row});
+      const GemmSums<kConfig> at = sums_at(run / kRuns, run % kRuns * kConfig.vector);
+      if (at.row < shape.m && at.col < shape.n) epilogue(at);
     }
   }
 }

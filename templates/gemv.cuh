@@ -3,6 +3,7 @@
 // f32, either order of each operand, any extents.
 #pragma once
 #include "templates/gemv_threads.cuh"
+#include "templates/head_norm.cuh"
 #include "templates/ptx/dependents.cuh"
 #include "templates/ptx/load_l2.cuh"
 #include "templates/split_sum.cuh"
@@ -44,26 +45,32 @@ TENON_DEVICE bool sum_warps_and_slices(float* staged, const SplitWorkspace& work
 // Calls the epilogue for every run of `vector` columns of the block that begins inside C.
 template <GemvConfig kConfig, class Epilogue>
 TENON_DEVICE void walk_epilogue(const GemmShape& shape, const GemvPlace<kConfig>& place, const float* staged,
-                                const float* pivots, const Epilogue& epilogue) {
+                                float* pivots, const Epilogue& epilogue) {
   constexpr int kRuns = kConfig.block_n() / kConfig.vector;  // in a row
   static_assert(kConfig.block_n() % kConfig.vector == 0);
+  static_assert(kConfig.heads() * kConfig.head == (kConfig.head > 0 ? kConfig.block_n() : 0));
+  const auto sums_at = [&](int tile_row, int column) {
+    const int col = place.column(column);
+    return GemvSums<kConfig>{.row = place.row + tile_row,
+                             .col = col,
+                             .tile_row = tile_row,
+                             .tile_col = place.col,
+                             .columns = shape.n - col,
+                             .inverse_k = 1.0f / float(shape.k),
+                             .sums = staged,
+                             .pivots = pivots};
+  };
+  if constexpr (kConfig.head > 0)
+    square_heads<kConfig>(shape, kConfig.rows, pivots + kConfig.rows, sums_at, epilogue);
 #pragma unroll 1
   for (int run = threadIdx.x; run < kConfig.rows * kRuns; run += kConfig.threads()) {
-    const int tile_row = run / kRuns, row = place.row + tile_row;
-    const int col = place.column(run % kRuns * kConfig.vector);
-    if (row >= shape.m || col >= shape.n) continue;
-    epilogue(GemvSums<kConfig>{.row = row,
-                               .col = col,
-                               .tile_row = tile_row,
-                               .tile_col = place.col,
-                               .columns = shape.n - col,
-                               .inverse_k = 1.0f / float(shape.k),
-                               .sums = staged,
-                               .pivots = pivots});
+    const GemvSums<kConfig> at = sums_at(run / kRuns, run % kRuns * kConfig.vector);
+    if (at.row < shape.m && at.col < shape.n) epilogue(at);
   }
 }
 
-// C = A B for the block's columns, then `epilogue(const GemvSums<kConfig>&)` for every run of them. A is a
+// C = A B for the block's columns, then `epilogue(const GemvSums<kConfig>&)` for every run of them, with
+// kConfig.head after `epilogue.before_norm` of every run. A is a
 // Matrix or an elementwise head (Element, Inputs, fetch, operator()); each of B a Matrix or what has the
 // interface of StreamedLines. Launch: {kConfig.tiles(m, n) * batch, slices} blocks of kConfig.threads(),
 // kConfig.shared_bytes() of dynamic shared memory, and with slices a workspace.

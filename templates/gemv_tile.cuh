@@ -119,7 +119,7 @@ struct GemvSums {
   int columns;             // from `col` to the end of C
   float inverse_k;
   const float* sums;    // of the block, in shared memory
-  const float* pivots;  // of the block's rows
+  const float* pivots;  // of the block's rows, then the mean squares of their heads
 
   // How many of the columns exist.
   TENON_DEVICE int count() const {
@@ -134,6 +134,12 @@ struct GemvSums {
     const int local = GemvPlace<kConfig>::local_column(column, tile_col);
     return *reinterpret_cast<const Values*>(sums + (index * kConfig.rows + tile_row) * kConfig.block_n() +
                                             local);
+  }
+  // The mean of the squares of epilogue.before_norm over the head that holds the columns.
+  TENON_DEVICE float head_mean_square() const { return head_mean_square_at(col); }
+  TENON_DEVICE float head_mean_square_at(int column) const {
+    const int head = GemvPlace<kConfig>::local_column(column, tile_col) / kConfig.head;
+    return pivots[kConfig.rows + tile_row * kConfig.heads() + head];
   }
   TENON_DEVICE float mean() const { return pivots[tile_row] + row_sum(0) * inverse_k; }
   TENON_DEVICE float mean_square() const { return row_sum(1) * inverse_k; }

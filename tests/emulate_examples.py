@@ -97,6 +97,7 @@ def products(dtype):
     f.body.append(f"  'q, k, v = split({f.input(2, 7, 64)} @ {f.weight(64, 192)} + {f.weight(192)}, parts=3)',\n")
     for part in "qkv":
         f.add(f"heads({part}, 2)")
+    f.add(f"silu(rmsnorm(heads({f.input(1, 37, 65)} @ {f.weight(65, 192)} + {f.weight(192)}, 3), {f.weight(64)}))")
     f.add(f"{f.input(3, 7, 17)} @ {f.input(3, 17, 33)}")
     f.add(f"{f.input(3, 33, 40)} @ transpose({f.input(3, 17, 40)})")
     return f
@@ -124,6 +125,15 @@ def few_rows(dtype):
         q, k, v = (f"heads(linear({x}, {f.weight(n * 64, 128)}), {n})" for n in (4, 2, 2))
         f.body.append(f"  'k, v = cache({f.state(1, 2, 80, 64)}, {f.state(1, 2, 80, 64)}, rope({k}, {position}), {v}, {position})',\n")
         f.add(f"attention(rope({q}, {position}), k, v, causal=true, offset={position})")
+    for rows, size in ((1, 64), (3, 20), (5, 256), (16, 96)):  # heads of q and k normalised
+        x = f"n{len(f.outputs)}"
+        f.body.append(f"  '{x} = rmsnorm({f.input(1, rows, 72)}, {f.weight(72)})',\n")
+        q, k, v = (f"heads(linear({x}, {f.weight(n * size, 72)}), {n})" for n in (2, 1, 1))
+        q, k = (f"rope(rmsnorm({heads}, {f.weight(size)}, eps={eps}), {position})" for heads, eps in ((q, "1e-5"), (k, "1e-6")))
+        f.body.append(f"  'k, v = cache({f.state(1, 1, 80, size)}, {f.state(1, 1, 80, size)}, {k}, {v}, {position})',\n")
+        f.add(f"attention({q}, k, v, causal=true, offset={position})")
+    f.add(f"rmsnorm(heads({f.input(1, 2, 40)} @ {f.weight(40, 64)}, 2), {f.weight(32)})")
+    f.add(f"silu(rmsnorm(heads(linear({f.input(1, 7, 33)}, {f.weight(15, 33)}, {f.weight(15)}), 3)))")
     return f
 
 

@@ -73,6 +73,7 @@ GemmConfig config_of(const Tile& tile, const ProductProblem& problem, bool tenso
   config.exact_k = problem.k.extent() % config.block_k == 0;
   config.vector = problem.vector;
   config.exact_n = problem.n.extent() % config.vector == 0;
+  config.head = problem.norm_head;
   if (problem.moments)
     config.row_sums = problem.moments->attributes.flag("rms") ? RowSums::squares : RowSums::moments;
   fit_to_card(config, problem, card);

@@ -27,6 +27,7 @@ std::string config_text(const GemmConfig& c) {
   number("b_copy", c.b_copy, usual.b_copy);
   flag("exact_k", c.exact_k);
   flag("exact_n", c.exact_n);
+  number("head", c.head, usual.head);
   if (c.row_sums != RowSums::none)
     text += std::string(", .row_sums = RowSums::") + (c.row_sums == RowSums::squares ? "squares" : "moments");
   number("vector", c.vector, usual.vector);

@@ -2,6 +2,7 @@
 #include "codegen/families/gemv_configs.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "codegen/families/gemm_configs.h"
@@ -20,6 +21,7 @@ constexpr int kSlices[] = {1, 2, 3, 4, 6, 8};
 
 /// Distance of the columns that rotary positions mix where all of them agree; 0: none, or not all.
 int partner_of(const ProductProblem& problem) {
+  if (problem.norm_head > 0) return 0;  // blocks hold whole heads
   int partner = 0;
   for (const Node* node : problem.tail) {
     if (node->op() != Op::kRope || node->attributes.flag("interleaved")) continue;
@@ -110,8 +112,17 @@ class Menu {
     return counts;
   }
 
+  /// Groups of a block whose columns are the fewest whole heads; none where that takes too many threads.
+  std::vector<int> groups_of_heads(const GemvConfig& c) const {
+    int groups = problem_.head_dim / std::gcd(problem_.head_dim, c.columns);
+    while (groups * c.lanes % 32 != 0) groups *= 2;
+    if (groups * c.lanes > 512) return {};
+    return {groups};
+  }
+
   /// Groups of a block: small blocks, and blocks of which each SM has one, with an equal part of all columns.
   std::vector<int> group_counts(const GemvConfig& c) const {
+    if (problem_.norm_head > 0) return groups_of_heads(c);
     std::vector<int> counts;
     for (int groups = std::max(1, 128 / c.lanes); groups >= 1 && groups * c.lanes >= 32; groups /= 2)
       counts.push_back(groups);
@@ -157,8 +168,8 @@ class Menu {
     c.columns = std::min(c.columns, 8);
     c.tensor_cores = true;
     c.groups = 8;
-    for (int columns : {2, 4, 8}) {
-      if (!along_k_ && columns != 8) continue;
+    for (int columns : {2, 4, 8, 16, 32}) {
+      if ((!along_k_ && columns != 8) || (columns > 8 && problem_.norm_head == 0)) continue;
       if (along_k_) c.columns = columns;
       begin_kind();
       for (int warps : {1, 2, 4, 8, 16}) {
@@ -199,6 +210,7 @@ class Menu {
     const int64_t rounds = (problem_.k.extent() + c.round_k() - 1) / c.round_k();
     c.exact_k = problem_.k.extent() % c.round_k() == 0;
     c.partner = mixes_halves(problem_) ? partner_ : 0;
+    c.head = problem_.norm_head;
     c.vector = power_in(c.partner > 0 ? c.block_n() / 2 : c.block_n(), std::min(problem_.vector, 2));
     c.exact_n = problem_.n.extent() % c.vector == 0;
     c.exact_columns = c.group > 0 && c.partner == 0 && problem_.n.extent() % c.block_n() == 0;
@@ -242,7 +254,7 @@ class Menu {
     if (c.partner > 0 && (c.block_n() < 2 * c.vector || c.partner % (c.block_n() / 2) != 0 ||
                           c.block_n() / 2 % (along_k_ ? 1 : c.columns) != 0))
       return "its " + std::to_string(c.block_n()) + " columns are no two runs of a head's halves";
-    if (c.partner == 0 && mixes_halves(problem_) && c.block_n() % problem_.head_dim != 0)
+    if (c.partner == 0 && (mixes_halves(problem_) || c.head > 0) && c.block_n() % problem_.head_dim != 0)
       return "its " + std::to_string(c.block_n()) + " columns cut heads of " +
              std::to_string(problem_.head_dim);
     if (problem_.vector > 1 && c.vector == 1 && mixes_pairs())

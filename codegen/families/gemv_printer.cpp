@@ -32,6 +32,7 @@ std::string config_text(const GemvConfig& c) {
   flag("exact_columns", c.exact_columns);
   number("partner", c.partner, usual.partner);
   flag("lets_in_late", c.lets_in_late);
+  number("head", c.head, usual.head);
   if (c.row_sums != RowSums::none)
     text += std::string(", .row_sums = RowSums::") + (c.row_sums == RowSums::squares ? "squares" : "moments");
   number("vector", c.vector, usual.vector);

@@ -269,6 +269,7 @@ class ProductReader {
         break;
       }
       case Op::kSlice: return read_slice(node, from);
+      case Op::kRmsnorm: return read_head_norm(node, from);
       case Op::kRope: return read_rope(node, from);
       default: return in_the_way(node, "cannot join a product's epilogue");
     }
@@ -306,16 +307,59 @@ class ProductReader {
     return "";
   }
 
+  /// Heads along the last axis, which tiles must hold whole.
+  std::string read_head_of(const Node& node, const TailValue& from) {
+    const int64_t head = node.type().shape.back().extent();
+    const auto& digits = from.map.back();
+    if (digits.size() != 1 || digits[0].coordinate != Coordinate::kCol || digits[0].weight.value() != 1)
+      return in_the_way(node, "is not of heads of the product's columns");
+    if (from.begin.extent() % head != 0) return in_the_way(node, "begins inside a head");
+    p_.head_dim = static_cast<int>(std::lcm<int64_t>(p_.head_dim, head));
+    return "";
+  }
+
+  std::string read_head_norm(const Node& node, const TailValue& from) {
+    const int64_t rank = node.type().rank(), head = node.type().shape.back().extent();
+    if (normalise_axis(node.attributes.integer("axis", -1), rank, node.location) != rank - 1)
+      return in_the_way(node, "spans more than a head's elements");
+    if (std::string reason = read_head_of(node, from); !reason.empty()) return reason;
+    for (const Value* weight : node.operands().drop_front())
+      if (!is_leaf(p_, weight) || !is_loadable(weight)) return in_the_way(node, "has a computed weight");
+    if (depends_on_head_norm(node.operand(0)))
+      return in_the_way(node, "is of heads that were normalised before");
+    for (const Node* other : p_.head_norms) {
+      const TailValue& at = p_.values.find(other->operand(0))->second;
+      if (other->type().shape.back() != head)
+        return in_the_way(node, "is of heads of " + std::to_string(head) + " beside heads of " +
+                                    other->type().shape.back().text());
+      if (other->operand(0) != node.operand(0) &&
+          at.begin.extent() < from.begin.extent() + from.count.extent() &&
+          from.begin.extent() < at.begin.extent() + at.count.extent())
+        return in_the_way(node, "is the second of the same columns, of other values");
+    }
+    p_.head_norms.push_back(&node);
+    p_.norm_head = static_cast<int>(head);
+    limit_vector(head);
+    p_.values[node.result()] = from;
+    return "";
+  }
+
+  /// Along the tail's nodes so far.
+  bool depends_on_head_norm(const Value* value) const {
+    const auto visit = [&](const auto& self, const Value* v) -> bool {
+      return !is_leaf(p_, v) && v->node()->op() != Op::kMatmul && v->node()->op() != Op::kMoments &&
+             (llvm::is_contained(p_.head_norms, v->node()) ||
+              llvm::any_of(v->node()->operands(), [&](const Value* operand) { return self(self, operand); }));
+    };
+    return visit(visit, value);
+  }
+
   std::string read_rope(const Node& node, const TailValue& from) {
     const Dim head_dim = node.type().shape.back();
-    const auto& digits = from.map.back();
-    if (digits.size() != 1 || digits[0].coordinate != Coordinate::kCol || digits[0].weight.value() != 1 ||
-        node.type().rank() != 4)
-      return in_the_way(node, "is not of heads of the product's columns");
-    if (from.begin.extent() % head_dim.extent() != 0) return in_the_way(node, "begins inside a head");
+    if (std::string reason = read_head_of(node, from); !reason.empty()) return reason;
+    if (node.type().rank() != 4) return in_the_way(node, "is not of heads of the product's columns");
     for (const Value* operand : node.operands().drop_front())
       if (!is_leaf(p_, operand) || !operand_view(operand)) return in_the_way(node, "has a computed position");
-    p_.head_dim = static_cast<int>(std::lcm<int64_t>(p_.head_dim, head_dim.extent()));
     const int64_t half = node.attributes.integer("rotary_dim", head_dim.extent()) / 2;
     limit_vector(half > 0 ? (node.attributes.flag("interleaved") ? 2 * half : half) : 8);
     if (p_.vector < 2 && node.attributes.flag("interleaved"))

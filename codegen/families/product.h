@@ -45,7 +45,9 @@ struct ProductProblem {
   std::vector<const Node*> tail;  ///< nodes that depend on products or moments, in order
   llvm::DenseMap<const Value*, TailValue> values;  ///< of products, moments and tail
   int vector = 8;    ///< neighbouring columns that one address serves, at most 8
-  int head_dim = 1;  ///< tiles must be a multiple of: the columns that rope mixes
+  int head_dim = 1;  ///< tiles must be a multiple of: the columns that rope and the norms of heads mix
+  std::vector<const Node*> head_norms;  ///< RMS norms of heads in the tail, in order
+  int norm_head = 0;                    ///< columns of each of their heads; 0: there are none
 
   bool has_head() const { return !head.empty(); }
   bool plain_tail() const { return tail.empty(); }

@@ -154,9 +154,16 @@ class ProductPrinter {
   }
 
   void print_epilogue(Text& text) {
-    text.open("TENON_DEVICE void operator()(const " + file_.sums_type + "<kConfig>& at) const");
+    const std::string sums = file_.sums_type + "<kConfig>", parameters = "(const " + sums + "& at) const";
     TailPrinter tail(text, names_, parameters_, region_, problem_,
                      {file_.vector, file_.exact_n ? "" : "at.count()"});
+    if (!problem_.head_norms.empty()) {
+      text.line("// What is normalised: x / sqrt(mean of x^2 over its head + eps).");
+      text.open("TENON_DEVICE " + sums + "::Values before_norm" + parameters);
+      tail.print_before_norm();
+      text.close();
+    }
+    text.open("TENON_DEVICE void operator()" + parameters);
     tail.print();
     tables_ = tail.tables();
     text.close();

@@ -83,22 +83,41 @@ void TailPrinter::print() {
   }
   for (const auto& [columns, outputs] : segments) {
     const TailValue& tail = problem_.values.find(region_.body->outputs()[outputs[0]].value)->second;
-    print_segment(tail.begin, tail.count, outputs);
+    print_segment(tail.begin, tail.count, true, [&, &to = outputs](Code& code) {
+      for (int output : to) store(output, code);
+    });
   }
 }
 
-void TailPrinter::print_segment(const Dim& begin, const Dim& count, llvm::ArrayRef<int> outputs) {
+void TailPrinter::print_before_norm() {
+  llvm::SmallVector<const Value*, 2> heads;
+  for (const Node* norm : problem_.head_norms)
+    if (!llvm::is_contained(heads, norm->operand(0))) heads.push_back(norm->operand(0));
+  for (const Value* x : heads) {
+    const TailValue& at = problem_.values.find(x)->second;
+    print_segment(at.begin, at.count, false, [&](Code& code) {
+      need(x, code);
+      text_.line("return " + code.printer(x) + ";");
+    });
+    if (at.count == problem_.n) return;
+  }
+  text_.line("return {};");
+}
+
+void TailPrinter::print_segment(const Dim& begin, const Dim& count, bool uses_column,
+                                llvm::function_ref<void(Code&)> body) {
   const bool whole = count == problem_.n, first = begin.extent() == 0;
   const std::string first_col = parameters_.dim(begin);
   if (!whole) {
     const std::string end = "at.col < " + parameters_.dim(begin + count);
     text_.open("if (" + (first ? end : "at.col >= " + first_col + " && " + end) + ")");
-    if (!first) text_.line("const int col = at.col - " + first_col + ";");
+    const std::string unused = uses_column ? "" : "[[maybe_unused]] ";
+    if (!first) text_.line(unused + "const int col = at.col - " + first_col + ";");
   }
   const std::string col = first ? "at.col" : "col";
   Code code{IndexScope(text_, parameters_, "batch", "at.row", col), ExpressionPrinter(text_, names_), begin,
             false};
-  for (int output : outputs) store(output, code);
+  body(code);
   if (!whole) text_.close();
 }
 
@@ -106,17 +125,17 @@ void TailPrinter::need(const Value* value, Code& code) {
   if (code.printer.bound(value)) return;
   const Node& node = *value->node();
   if (node.op() == Op::kMoments) return need_moments(node, code);
+  if (node.op() == Op::kRmsnorm) return need_head_norm(node, code);
   if (node.op() == Op::kRope) return need_rope(node, code);
   if (auto product = llvm::find(problem_.products, &node); product != problem_.products.end()) {
     const std::string which =
         problem_.products.size() > 1 ? std::to_string(product - problem_.products.begin()) : "";
-    const std::string column =
-        code.begin.extent() == 0 ? code.scope.col() : code.scope.col() + " + " + parameters_.dim(code.begin);
     const std::string& name = names_(value);
     text_.from(node.location);
     text_.line("const auto " + name + " = " +
-               (code.moved ? "at.product_at(" + column + (which.empty() ? "" : ", " + which) + ")"
-                           : "at.product(" + which + ")") +
+               (code.moved
+                    ? "at.product_at(" + product_column(code) + (which.empty() ? "" : ", " + which) + ")"
+                    : "at.product(" + which + ")") +
                ";");
     return code.printer.bind(value, name);
   }
@@ -127,17 +146,47 @@ void TailPrinter::need(const Value* value, Code& code) {
   const TailValue& at = problem_.values.find(value)->second;
   for (const Value* operand : node.operands())
     if (!is_leaf(problem_, operand)) need(operand, code);
-  // A node before the segment's slice counts columns from further left than the segment does.
-  const Dim shift = at.per_row ? Dim(0) : code.begin - at.begin;
-  const bool own_call = at.begin.extent() == 0 && !code.moved;
-  const std::string col = own_call ? "at.col" : "(" + code.scope.col() + " + " + parameters_.dim(shift) + ")";
-  std::optional<IndexScope> shifted;
-  if (shift.extent() != 0) shifted = code.scope.with_col(col);
+  std::optional<IndexScope> shifted = scope_before_slice(value, code);
   IndexScope& scope = shifted ? *shifted : code.scope;
   for (const Value* operand : node.operands())
     if (is_leaf(problem_, operand) && !is_uniform(operand))
       code.printer.bind(operand, leaf_text(operand, at.map, run_, parameters_, scope));
   code.printer.print(node);
+}
+
+std::optional<IndexScope> TailPrinter::scope_before_slice(const Value* value, Code& code) {
+  const TailValue& at = problem_.values.find(value)->second;
+  const Dim shift = at.per_row ? Dim(0) : code.begin - at.begin;
+  if (shift.extent() == 0) return std::nullopt;
+  const bool own_call = at.begin.extent() == 0 && !code.moved;
+  return code.scope.with_col(own_call ? "at.col"
+                                      : "(" + code.scope.col() + " + " + parameters_.dim(shift) + ")");
+}
+
+std::string TailPrinter::product_column(const Code& code) {
+  return code.begin.extent() == 0 ? code.scope.col() : code.scope.col() + " + " + parameters_.dim(code.begin);
+}
+
+void TailPrinter::need_head_norm(const Node& node, Code& code) {
+  const Value *x = node.operand(0), *weight = optional_operand(node, "weight");
+  need(x, code);
+  std::optional<IndexScope> shifted = scope_before_slice(x, code);
+  const std::string& name = names_(node.result());
+  const std::string rstd = names_.fresh(name + "_rstd");
+  const std::string mean = code.moved ? "at.head_mean_square_at(" + product_column(code) + ")"
+                                      : std::string("at.head_mean_square()");
+  std::string scaled = code.printer(x) + " * " + rstd;
+  if (weight) {
+    const std::string factor = leaf_text(weight, problem_.values.find(x)->second.map, run_, parameters_,
+                                         shifted ? *shifted : code.scope);
+    scaled += " * " + (operand_view(weight) ? factor : "(" + factor + ")");
+  }
+  text_.from(node.location);
+  text_.line("const float " + rstd + " = rsqrt(" + mean + " + " +
+             literal(node.attributes.number("eps"), DType::kF32) + ");");
+  text_.from(node.location);
+  text_.line("const auto " + name + " = " + scaled + ";");
+  code.printer.bind(node.result(), name);
 }
 
 void TailPrinter::need_moments(const Node& node, Code& code) {

@@ -1,6 +1,8 @@
 // tail_printer.h: the values of a product's head and tail as straight-line code over runs of neighbouring
 // elements.
 #pragma once
+#include <optional>
+
 #include "codegen/expression_printer.h"
 #include "codegen/families/product.h"
 #include "codegen/families/product_scope.h"
@@ -34,6 +36,8 @@ class TailPrinter {
         run_(std::move(run)) {}
 
   void print();
+  /// The body of a function that gives the elements that head norms square.
+  void print_before_norm();
   /// Frequencies of rotary positions that no operand brings: {name, values}.
   const std::vector<std::pair<std::string, std::vector<double>>>& tables() const { return tables_; }
 
@@ -44,9 +48,18 @@ class TailPrinter {
     Dim begin;   ///< the column of the product at which the scope's column counts 0
     bool moved;  ///< the column is not the epilogue call's own
   };
-  void print_segment(const Dim& begin, const Dim& count, llvm::ArrayRef<int> outputs);
+  /// Code for a run of the columns [begin, begin + count), in a condition where there are others.
+  /// `uses_column`: the body surely does.
+  void print_segment(const Dim& begin, const Dim& count, bool uses_column,
+                     llvm::function_ref<void(Code&)> body);
   void need(const Value* value, Code& code);
+  /// The scope whose column a value counts, where that is not the code's own: one before the segment's slice
+  /// counts from further left than the segment does.
+  std::optional<IndexScope> scope_before_slice(const Value* value, Code& code);
+  /// The run's first column as the product counts it.
+  std::string product_column(const Code& code);
   void need_moments(const Node& node, Code& code);
+  void need_head_norm(const Node& node, Code& code);
   void need_rope(const Node& node, Code& code);
   std::string position_text(const Node& rope, Code& code);
   std::string frequency_text(const Node& rope, const std::string& element, int count);

@@ -92,6 +92,11 @@ TEST_CASE("a fused decoder layer takes five launches: q|k|v, attention, out, mlp
       CHECK(launches_in_layer(*plan, "layer.1.") <= 5);
       CHECK(plan->steps.size() <= 5 * c.layers + 4);
     }
+  for (int64_t tokens : {1, 16, 512}) {  // heads of q and k are normalised in the product
+    auto plan = plan_of("qwen3-0.6b", {{"T", tokens}}, Policy::kFused);
+    CHECK(launches_in_layer(*plan, "layer.1.") <= 5);
+    CHECK(plan->steps.size() <= 5 * 28 + 4);
+  }
 }
 
 TEST_CASE("attention spelled out in primitives becomes one attention kernel") {

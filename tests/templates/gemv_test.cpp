@@ -253,3 +253,63 @@ extern "C" __global__ void gated(const bf16* x, const bf16* gate, const bf16* up
       }
   }
 }
+
+TEST_CASE("heads of C are normalised by their own mean squares, of each row, across slices too") {
+  if (no_compiler()) return;
+  const struct {
+    const char* text;
+    GemvConfig config;
+  } configs[] = {
+      {CONFIG(.rows = 3, .columns = 4, .groups = 8, .lanes = 8, .slices = 2, .head = 16, .vector = 1)},
+      {CONFIG(.rows = 3, .columns = 4, .groups = 12, .lanes = 8, .head = 48)},
+      {CONFIG(.rows = 8, .columns = 16, .groups = 8, .lanes = 8, .tensor_cores = true, .head = 128)},
+  };
+  for (const auto& [text, config] : configs) {
+    const HostKernel kernel = compile_host_kernel(std::string(R"(#include "templates/elementwise.cuh"
+#include "templates/gemv.cuh"
+namespace tenon {
+constexpr GemvConfig kConfig{)") + text + R"(};
+struct Epilogue {
+  const float* bias;
+  float* y;
+  int n, normed;
+  TENON_DEVICE auto before_norm(const GemvSums<kConfig>& at) const {
+    return at.col < normed ? at.product() + load<kConfig.vector, 1>(bias + at.col) : GemvSums<kConfig>::Values{};
+  }
+  TENON_DEVICE void operator()(const GemvSums<kConfig>& at) const {
+    const int head = at.col / kConfig.head * kConfig.head;  // another run of it has the same mean
+    const bool same = at.head_mean_square() == at.head_mean_square_at(head);
+    const auto y_value = at.col < normed ? before_norm(at) * rsqrt(at.head_mean_square() + 0.5f) : at.product();
+    store<1>(y + i64(at.row) * n + at.col, same ? y_value : y_value * kInfinity, at.count());
+  }
+};
+extern "C" __global__ void normed(const bf16* x, const bf16* w, const float* bias, float* y, int m, int n, int k, int normed, float* partials, int* tickets) {
+  gemv<kConfig>({m, n, k}, Matrix<bf16>{x, k}, {Matrix<bf16>{w, k}}, Epilogue{bias, y, n, normed}, {partials, tickets});
+}
+})",
+                                                  "normed");
+    const int m = 4, k = 264, head = config.head, normed = 3 * head, n = normed + head / 2;
+    const int tiles = config.tiles(m, n);
+    const Tensor x = draw("bf16", m * k, 9), w = draw("bf16", n * k, 10), bias = draw("float", n, 11);
+    const DeviceBuffer y(m * n * 4, "y"),
+        partials(4 * tiles * config.slices * config.partial_floats(), "partials");
+    const DeviceBuffer tickets = device_copy(std::vector<int>(tiles, 0), "tickets");
+    kernel.launch({unsigned(tiles), unsigned(config.slices), 1}, {unsigned(config.threads()), 1, 1},
+                  config.shared_bytes(),
+                  {x.buffer, w.buffer, bias.buffer, y, m, n, k, normed, partials, tickets});
+    const auto element = [&](int i, int j) {
+      double sum = j < normed ? bias.values[j] : 0;
+      for (int l = 0; l < k; ++l) sum += x.values[i * k + l] * w.values[j * k + l];
+      return sum;
+    };
+    for (int i = 0; i < m; ++i)
+      for (int j = 0; j < n; ++j) {
+        INFO(text, " row ", i, " column ", j);
+        double mean = 0;
+        for (int e = 0; e < head && j < normed; ++e)
+          mean += std::pow(element(i, j / head * head + e), 2) / head;
+        const double expected = j < normed ? element(i, j) / std::sqrt(mean + 0.5) : element(i, j);
+        CHECK(y.as<float>()[i * n + j] == doctest::Approx(expected).epsilon(1e-4).scale(1));
+      }
+  }
+}

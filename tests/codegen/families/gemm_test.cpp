@@ -137,6 +137,33 @@ TEST_CASE("a tail reads columns, rows and whole matrices, and writes several out
   check(site.region(Pattern::kProduct, {residual, wide, turned}), "64x64");
 }
 
+TEST_CASE("heads are normalised by tiles that hold them whole") {
+  struct Case {
+    DType type;
+    int64_t head, k;
+  };
+  for (const Case& c : {Case{kBf16, 64, 96}, {kBf16, 32, 1024}, {DType::kF32, 16, 40}, {kBf16, 48, 64}}) {
+    INFO("heads of ", c.head);
+    Site site;
+    const Dim tokens(37, "T");
+    Value* y = site.builder.matmul(site.input("x", c.type, {1, tokens, c.k}),
+                                   site.weight("w", c.type, {3 * c.head, c.k}), false, true);
+    y = site.op(Op::kAdd, {y, site.weight("b", c.type, {3 * c.head})});
+    Value* heads = site.builder.transpose(site.builder.reshape(y, {1, tokens, 3, c.head}), {0, 2, 1, 3});
+    Value* q = site.op(Op::kRmsnorm, {heads, site.weight("g", c.type, {c.head})},
+                       {{"eps", 1e-6}, {"axis", Dim(-1)}, {"weight", true}});
+    Value* turned = site.op(Op::kRope, {q, site.input("position", DType::kI32, {})}, {{"theta", 10000.0}});
+    const Region region = site.region(Pattern::kProduct, {turned});
+    if (64 % c.head == 0) {
+      check_kernel(gemm_family(), region,
+                   {.all_candidates = true, .tolerance = c.type == DType::kF32 ? 1e-5 : 0.02});
+      continue;
+    }
+    for (const Candidate& candidate : gemm_family().candidates(region, {find_target("h200")}))
+      CHECK(llvm::StringRef(candidate.why_not).endswith("columns cut heads of 48"));
+  }
+}
+
 TEST_CASE("elementwise ops before a product are its head") {
   Site site;
   const Dim tokens(21, "T");
