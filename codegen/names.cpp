@@ -56,6 +56,8 @@ bool names_a_family(llvm::StringRef name) {
                                           "write",
                                           "wrap_index",
                                           "walk_rows",
+                                          "walk_shared_rows",
+                                          "before_norm",
                                           "topk_rows",
                                           "gemm_sm80",
                                           "walk_elements",

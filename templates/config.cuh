@@ -190,7 +190,8 @@ struct GemvConfig {
       false;  // of quantised weights: and of block_n, so that all lines of a block exist, and are neighbours
   int partner = 0;  // where not 0, the second half of a block's columns lies so many columns after the first:
                     // both halves of what a rotary position turns
-  bool lets_in_late = false;  // the next kernel's blocks come once these loads are under way: not to queue before them
+  bool lets_in_late =
+      false;     // the next kernel's blocks come once these loads are under way: not to queue before them
   int head = 0;  // columns of the heads that the epilogue normalises, whole in a block; 0: it normalises none
   RowSums row_sums = RowSums::none;
   int vector = 2;  // neighbouring columns of one row that an epilogue call handles

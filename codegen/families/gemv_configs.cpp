@@ -10,10 +10,11 @@
 namespace tenon {
 namespace {
 
-constexpr int kLoadsUnderWay = 16;  // of a thread; 16 bytes each
+constexpr int kLoadsUnderWay = 16;                   // of a thread; 16 bytes each
 constexpr int kMostThreads = 640, kMostLanes = 512;  // with more, sums would wait for too many warps
 constexpr int kMostRegisters = 200, kSpare = 40, kMostRegistersOfGroups = 176, kSpareOfGroups = 32;
-constexpr int kSpareOfShortTail = 3;  // the lines' places are free when a tail without rotary positions begins
+constexpr int kSpareOfShortTail =
+    3;  // the lines' places are free when a tail without rotary positions begins
 constexpr int kMostOperandsOfGroups = 2;  // with 4 of them ptxas spilled for sm_120
 constexpr int kMostRowsOfLongLoads =
     2;  // beyond, as many elements of each row as 16 bytes of integers would not fit
@@ -104,10 +105,11 @@ class Menu {
     std::vector<int> counts;
     for (int lanes : {4, 8, 16, 32, 64, 128, 256, 512})
       if (lanes == 4 || lanes / 2 * depth < problem_.k.extent()) counts.push_back(lanes);
-    const int64_t loads = (problem_.k.extent() + depth - 1) / depth;
+    const int64_t loads = std::max<int64_t>(1, (problem_.k.extent() + depth - 1) / depth);
     for (int rounds : {1, 2, 3, 4}) {
       const int64_t lanes = ((loads + rounds - 1) / rounds + 31) / 32 * 32;
-      if (lanes <= kMostLanes && !llvm::is_contained(counts, lanes)) counts.push_back(static_cast<int>(lanes));
+      if (lanes <= kMostLanes && !llvm::is_contained(counts, lanes))
+        counts.push_back(static_cast<int>(lanes));
     }
     return counts;
   }
@@ -262,8 +264,7 @@ class Menu {
     return "";
   }
   int spare(const GemvConfig& c) const {
-    const bool turns =
-        llvm::any_of(problem_.tail, [](const Node* node) { return node->op() == Op::kRope; });
+    const bool turns = llvm::any_of(problem_.tail, [](const Node* node) { return node->op() == Op::kRope; });
     const bool loops =  // lines of the next rounds come in while those of the first are added
         problem_.k.extent() / c.slices > int64_t{c.rounds} * c.round_k();
     if (c.group > 0) return kSpareOfGroups;

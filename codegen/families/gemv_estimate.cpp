@@ -11,14 +11,15 @@ namespace {
 
 // Fitted to an H200 (a graph of launches, weights beyond L2): 1.6 to 2 us beside the bytes, which a card's
 // launch_us holds already.
-constexpr double kLatencyUs = 1.2;  // from a block's first load to the last store, its loads' places empty
-constexpr double kRoundUs = 0.04;   // that a block's own threads take for a round
+constexpr double kLatencyUs = 1.2;   // from a block's first load to the last store, its loads' places empty
+constexpr double kRoundUs = 0.04;    // that a block's own threads take for a round
 constexpr double kWarpUs = 0.005;    // for the sums of each warp of a block to be added
 constexpr double kBlockUs = 0.0012;  // to hand one more block to an SM that has one
 constexpr double kIdleUs = 0.4;      // of SMs without a block: the others' loads queue
-constexpr double kLateUs = 0.8;      // of blocks that find no place at first: their loads start when others are done
-constexpr double kLaterUs = 0.4;     // of loads for which a thread has no registers at first
-constexpr int kFewWaves = 3;         // beyond, blocks come and go all the time, and loads are always under way
+constexpr double kLateUs =
+    0.8;  // of blocks that find no place at first: their loads start when others are done
+constexpr double kLaterUs = 0.4;    // of loads for which a thread has no registers at first
+constexpr int kFewWaves = 3;        // beyond, blocks come and go all the time, and loads are always under way
 constexpr double kSliceUs = 2.0;    // partial sums out, fences and a ticket, and in again
 constexpr double kIssued = 0.45;    // of a lane's slots, between waiting for loads
 constexpr double kNotHidden = 0.7;  // of a wave's arithmetic: its blocks first wait and then compute
@@ -114,8 +115,8 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
   const double slices = c.slices > 1 ? kSliceUs : 0;
   const bool along_k = c.b_contiguous == Contiguous::k;  // what these were measured of
   const double handing = waves > 1 || !along_k ? 0
-                         : blocks < card.sms    ? kIdleUs * (1 - blocks / card.sms)
-                                                : kBlockUs * (blocks - card.sms);
+                         : blocks < card.sms   ? kIdleUs * (1 - blocks / card.sms)
+                                               : kBlockUs * (blocks - card.sms);
   const double late = waves > kFewWaves || !along_k ? 0
                       : waves > 1                   ? kLateUs
                       : rounds > c.rounds           ? kLaterUs
@@ -135,8 +136,8 @@ Estimate estimate_gemv(const ProductProblem& problem, const GemvChoice& choice, 
       {"handing", handing, decimal(blocks, 0) + " blocks, " + decimal(resident, 0) + " at a time on an SM"},
       {"late", late, "loads that cannot be under way from the start"},
       {"slices", slices, "the last of " + std::to_string(c.slices) + " blocks adds up"}};
-  estimate.us = card.launch_us + std::max({dram, stream, l2, l1, arithmetic}) + exposed + threads + handing + late +
-                slices;
+  estimate.us = card.launch_us + std::max({dram, stream, l2, l1, arithmetic}) + exposed + threads + handing +
+                late + slices;
   return estimate;
 }
 

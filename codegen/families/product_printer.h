@@ -26,7 +26,7 @@ struct ProductFile {
   int slices = 1;
   int threads = 0, shared_bytes = 0, partial_floats = 0;
   bool lets_in = true;  ///< the entry lets the next kernel in, else the function does
-  bool waits = false;  ///< the function waits for earlier kernels itself, with its right operands under way
+  bool waits = false;   ///< the function waits for earlier kernels itself, with its right operands under way
   int blocks_per_sm = 0;  ///< for the launch bounds; 0: the compiler's choice
 };
 

@@ -12,7 +12,7 @@
 namespace tenon {
 
 using Index = i64;  // of dynamic extents and strides
-static constexpr AttentionTile kTile{.head_dim = 64, .block_m = 16, .block_n = 64, .warps_m = 1, .warps_n = 4, .stages = 4, .pack = 4, .min_blocks = 3, .causal = true, .share = 192};
+static constexpr AttentionTile kTile{.head_dim = 64, .block_m = 16, .block_n = 64, .warps_m = 1, .warps_n = 4, .stages = 4, .pack = 4, .min_blocks = 3, .causal = true, .share = 128};
 
 extern "C" __global__ __launch_bounds__(kTile.threads(), kTile.min_blocks) void test_kernel(const bf16* q, Index v64_T_8, Index v64_T, const bf16* k, const i32* pages, const bf16* v_, bf16* a, Index T, const i32* position, float* partials, i32* tickets) {
   ptx::launch_dependents();

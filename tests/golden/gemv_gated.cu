@@ -9,7 +9,7 @@
 
 namespace tenon {
 
-constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 1, .lanes = 64, .depth = 8, .rounds = 1, .products = 2, .exact_k = true, .exact_n = true};
+constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 1, .lanes = 64, .depth = 8, .rounds = 1, .products = 2, .exact_k = true, .exact_n = true, .lets_in_late = true};
 static_assert(kConfig.threads() == 64 && kConfig.shared_bytes() == 132);
 
 struct Epilogue {
@@ -24,7 +24,6 @@ struct Epilogue {
 };
 
 extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const bf16* x, const bf16* gate, const bf16* up, bf16* h_out, int T) {
-  ptx::launch_dependents();
   const GemmShape shape{.m = T, .n = 96, .k = 512};
   gemv<kConfig>(shape, Matrix<bf16>{x, 512}, {Matrix<bf16>{gate, 512}, Matrix<bf16>{up, 512}}, Epilogue{h_out});
 }

@@ -22,15 +22,15 @@
 //   %18 = reshape %17 : bf16[1, T, 1, 64]
 //   %19 = transpose %18 {perm = [0, 2, 1, 3]} : bf16[1, 1, T, 64]
 //   %20 = cache_write %v_cache, %19, %position : bf16[1, 1, 24, 64]
-// family gemv  target sm_90a  1x64/16x1
+// family gemv  target sm_90a  1x64/32x1
 #include "templates/elementwise.cuh"
 #include "templates/gemv.cuh"
 #include "templates/rope.cuh"
 
 namespace tenon {
 
-constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 8, .lanes = 16, .depth = 8, .rounds = 1, .exact_n = true, .head = 64, .row_sums = RowSums::squares};
-static_assert(kConfig.threads() == 128 && kConfig.shared_bytes() == 272);
+constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 8, .lanes = 32, .depth = 8, .rounds = 1, .exact_n = true, .head = 64, .row_sums = RowSums::squares};
+static_assert(kConfig.threads() == 256 && kConfig.shared_bytes() == 272);
 
 // Inverse frequencies of rotary positions.
 __device__ alignas(16) const float kFrequencies[32] = {

@@ -13,15 +13,15 @@
 //   %10 = reshape %9 : bf16[1, T, 2, 32]
 //   %11 = transpose %10 {perm = [0, 2, 1, 3]} : bf16[1, 2, T, 32]
 //   %12 = cache_write %v_cache, %11, %position : bf16[1, 2, 24, 32]
-// family gemv  target sm_90a  1x32/8x1
+// family gemv  target sm_90a  1x8/32x1
 #include "templates/elementwise.cuh"
 #include "templates/gemv.cuh"
 #include "templates/rope.cuh"
 
 namespace tenon {
 
-constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 4, .lanes = 8, .depth = 8, .rounds = 1, .exact_k = true, .exact_n = true, .partner = 16};
-static_assert(kConfig.threads() == 32 && kConfig.shared_bytes() == 132);
+constexpr GemvConfig kConfig{.rows = 1, .columns = 8, .groups = 1, .lanes = 32, .depth = 8, .rounds = 1, .exact_n = true, .partner = 16};
+static_assert(kConfig.threads() == 32 && kConfig.shared_bytes() == 36);
 
 // Inverse frequencies of rotary positions.
 __device__ alignas(16) const float kFrequencies[16] = {
