@@ -23,6 +23,7 @@ struct MemoryForm {
   uint8_t widths[kMaxElements] = {};  ///< of the elements' registers, in bits
   MemoryOrder order;
   bool constant_path = false;
+  int used_bytes = 0;  ///< as Access::used_bytes
 };
 
 const MemoryForm& form_of(const Op& op) { return *static_cast<const MemoryForm*>(op.form); }
@@ -34,6 +35,7 @@ Access access_of(Warp& warp, const Op& op, AccessKind kind) {
   access.strong = form.order.strong;
   access.device_scope = form.order.device_scope;
   access.constant_path = form.constant_path;
+  access.used_bytes = form.used_bytes;
   return access;
 }
 
@@ -291,6 +293,7 @@ void decode_load(Decoder& decoder) {
   decoder.accept_any({"ca", "cg", "cs", "lu", "cv"});
   form.constant_path = decoder.accept("nc");
   if (form.constant_path && form.place.space != Space::kGlobal) decoder.fail(".nc loads from .global alone");
+  form.used_bytes = decoder.instruction().used_bytes;
   const Values values = decode_values(decoder, form);
   decode_address(decoder, decoder.operand(1), form.place);
   for_elements(decoder, decoder.operand(0), form, [&](int e, const ptx::Operand& element) {

@@ -25,7 +25,9 @@ struct Access {
   bool device_scope = true;    ///< of a strong access or an atomic: not .cta
   bool constant_path = false;  ///< ld.global.nc: a finding where this launch wrote the bytes
   bool returns = true;         ///< an atomic that gives the old value back; red does not
-  bool combines = true;        ///< an atomic whose new value depends on the old one; exch's does not
+  int used_bytes =
+      0;  ///< of a read: of each lane's bytes those that must be valid, from the first on; 0: all
+  bool combines = true;  ///< an atomic whose new value depends on the old one; exch's does not
 };
 
 /// The bytes, or null where a finding was made; then the access does not happen (a read gives poison).

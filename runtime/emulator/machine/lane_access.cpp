@@ -26,6 +26,7 @@ struct Together {
     return one;
   }
   bool reads() const { return access.kind != AccessKind::kWrite; }
+  int used_bytes() const { return access.used_bytes > 0 ? std::min(access.used_bytes, bytes) : bytes; }
   bool writes() const { return access.kind != AccessKind::kRead; }
 };
 
@@ -126,7 +127,7 @@ void check_contents(Allocation& allocation, const Offsets& offsets, LaneMask lan
                     Span span) {
   uint64_t* valid = allocation.initialised.words();
   if (t.reads() && watches_uninitialised(t.access)) {
-    const LaneMask missing = unwritten(valid, offsets, lanes, t.bytes, span);
+    const LaneMask missing = unwritten(valid, offsets, lanes, t.used_bytes(), span);
     t.result.uninitialised |= missing;
     if (missing != 0 && t.access.kind == AccessKind::kAtomic && t.access.combines) {
       const int lane = __builtin_ctz(missing);
@@ -210,7 +211,7 @@ void access_global_lanes(const LaneAddresses& addresses, LaneMask active, const 
 void check_races(const Block& owner, const Offsets& offsets, LaneMask lanes, const Together& t) {
   const Block& own = t.access.warp.block();
   if (!own.residency().races(own)) return;
-  for_runs(offsets, lanes, t.bytes, [&](int first, int64_t begin, int64_t end) {
+  for_runs(offsets, lanes, t.used_bytes(), [&](int first, int64_t begin, int64_t end) {
     check_race(t.of(first), owner, static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin));
   });
 }
@@ -222,7 +223,7 @@ void take_shared(Block& owner, const Offsets& offsets, LaneMask lanes, const Tog
   uint64_t* valid = owner.shared.initialised.data();
   const Span span = span_of(offsets, lanes, t.bytes);
   if (t.reads() && watches_uninitialised(t.access)) {
-    const LaneMask missing = unwritten(valid, offsets, lanes, t.bytes, span);
+    const LaneMask missing = unwritten(valid, offsets, lanes, t.used_bytes(), span);
     t.result.uninitialised |= missing;
     if (missing != 0 && t.access.kind == AccessKind::kAtomic && t.access.combines) {
       const int lane = __builtin_ctz(missing);

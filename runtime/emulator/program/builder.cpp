@@ -128,6 +128,7 @@ void ProgramBuilder::note_wgmma(const ptx::Instruction& instruction) {
 }
 
 void ProgramBuilder::note_halves(const ptx::Instruction& instruction) {
+  if (instruction.opcode == "prmt") permutes_.push_back(static_cast<int>(program_->ops.size()) - 1);
   if (instruction.opcode != "mov" || instruction.operands.size() != 2) return;
   const ptx::Operand& from = instruction.operands[1];
   const bool wide =
@@ -173,19 +174,22 @@ void ProgramBuilder::place_registers() {
 }
 
 // Of a 64-bit value that it wants one half of, a compiler leaves the other unwritten: a register that nothing ever writes,
-// beside one that something does, stands for "whatever" and becomes 0, so that the value is not poison.
+// beside one that something does, stands for "whatever" and becomes 0, so that the value is not poison. Likewise of bytes that it
+// permutes for an instruction that wants some of them (dp2a), which may lie in such registers alone.
 void ProgramBuilder::fill_unwritten_halves(const FunctionCode& code) {
   std::vector<bool> written(code.units.size()), known(code.op_count);
   std::vector<const Mention*> halves;
+  const auto among = [&](const std::vector<int>& ops, const Mention& mention) {
+    return std::binary_search(ops.begin(), ops.end(), code.first_op + mention.op);
+  };
   for (const Mention& mention : code.mentions) {
     if (mention.written)
       written[mention.register_] = true;
-    else if (mention.word >= 0 &&
-             std::binary_search(joins_.begin(), joins_.end(), code.first_op + mention.op))
+    else if (mention.word >= 0 && (among(joins_, mention) || among(permutes_, mention)))
       halves.push_back(&mention);
   }
   for (const Mention* half : halves)
-    if (written[half->register_]) known[half->op] = true;
+    if (written[half->register_] || among(permutes_, *half)) known[half->op] = true;
   for (const Mention* half : halves)
     if (known[half->op] && !written[half->register_]) program_->words[half->word] = constant(0, 1);
 }

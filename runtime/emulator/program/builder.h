@@ -44,6 +44,7 @@ class ProgramBuilder {
   std::vector<FunctionCode> codes_;  // in the graph's order
   std::vector<size_t> first_words_;  // by op
   std::vector<int> joins_;           // ops that make a 64-bit value of two halves, ordered
+  std::vector<int> permutes_;        // ops that take bytes of two values, ordered
   llvm::DenseMap<std::pair<uint64_t, int>, Slot> constants_;
   ptx::Instruction return_;  // the end of a function that falls off it
 };

@@ -1,7 +1,10 @@
 // body.cpp: reads statements one after the other; scopes nest on a stack, never in calls.
 #include "runtime/emulator/ptx/body.h"
 
+#include <utility>
+
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
 #include "runtime/emulator/ptx/special_registers.h"
 
 namespace tenon::ptx {
@@ -53,7 +56,15 @@ class Body {
   std::vector<std::vector<Token>> targets_;  // the .branchtargets lists
   size_t depth_ = 1;
   int place_ = -1;
+  int used_bytes_ = 0;  // of the instruction that comes next
 };
+
+/// Of `used_bytes_mask N`, which stands before a load that a compiler widened: where the last used byte ends. 0 of others.
+int used_bytes(llvm::StringRef pragma) {
+  uint32_t mask;
+  if (!pragma.consume_front("used_bytes_mask") || pragma.trim().getAsInteger(0, mask)) return 0;
+  return 32 - static_cast<int>(llvm::countLeadingZeros(mask));
+}
 
 void Body::parse() {
   const Token begin = lexer_.token();
@@ -96,8 +107,8 @@ void Body::directive() {
     place_ = places_.parse(parsing_);
   } else if (token.text == ".reg") {
     parse_registers(parsing_);
-  } else if (token.text == ".pragma") {  // advice to ptxas
-    lexer_.string();
+  } else if (token.text == ".pragma") {  // mostly advice to ptxas
+    used_bytes_ = used_bytes(lexer_.string());
     lexer_.expect(';');
   } else if (Space space = space_of(token.text);
              space == Space::kShared || space == Space::kLocal || space == Space::kParam) {
@@ -130,6 +141,7 @@ void Body::instruction() {
   Instruction into;
   into.line = lexer_.token().line;
   into.place = place_;
+  into.used_bytes = std::exchange(used_bytes_, 0);
   if (lexer_.accept('@')) guard(into);
   if (lexer_.token().kind != Token::kWord) lexer_.expected("an instruction");
   const Token opcode = lexer_.take();

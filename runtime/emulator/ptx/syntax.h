@@ -91,6 +91,8 @@ struct Instruction {
   bool guard_negated = false;
   int line = 0;    ///< in the PTX text, from 1
   int place = -1;  ///< Module::places, -1 where no .loc came before
+  int used_bytes =
+      0;  ///< of a load: up to which its bytes are used, by .pragma "used_bytes_mask"; 0: not told
 };
 
 struct Function {

@@ -234,6 +234,22 @@ TEST_CASE("emulator: a value that nothing wrote may be loaded but not used") {
         wrong + "(line 19)\n");
 }
 
+TEST_CASE(
+    "emulator: of a load that a compiler widened the bytes that it names alone must have been written") {
+  const auto widened = [](const std::string& mask) {
+    return found(
+        ".shared .align 16 .b8 s[16];\n.reg .b32 %r<4>;\nst.shared.v2.u32 [s], {1, 2};\nst.shared.u32 [s+8], "
+        "3;\n"
+        "bar.sync 0;\n.pragma \"used_bytes_mask " +
+        mask +
+        "\";\n"
+        "ld.shared.v4.u32 {%r0, %r1, %r2, %r3}, [s];\nst.global.u32 [%b], %r2;\n");
+  };
+  CHECK(widened("4095") == "");
+  CHECK(widened("0xfff") == "");
+  CHECK(widened("65535").find("use of an uninitialised value") != std::string::npos);
+}
+
 TEST_CASE("emulator: uninitialised values are no findings where nobody asked") {
   PtxKernel kernel(kernel_text(kInOut, threads(4, 4) + ".reg .b32 %v;\nld.global.u32 %v, [%a];\n"
                                                        "st.global.u32 [%b], %v;\nret;"));

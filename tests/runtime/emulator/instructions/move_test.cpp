@@ -79,6 +79,13 @@ TEST_CASE("emulator: mov: a half that nothing ever writes is the compiler's own 
   CHECK(result.findings[0].kind == FindingKind::kUninitialised);
 }
 
+TEST_CASE("emulator: prmt: bytes of what nothing ever writes are the compiler's own business") {
+  const std::string undefined = ".reg .b32 %u<2>;\n.reg .b32 %x, %y;\n";
+  CHECK(lane_values(undefined + "prmt.b32 %x, %u0, %u1, 0x3340U;\nprmt.b32 %y, %t, %x, 0x5410U;\n"
+                                "mov.b32 %x, 1;\ndp2a.lo.u32.u32 %v, %x, %y, 0;\n") ==
+        narrow([](uint64_t lane) { return lane; }));
+}
+
 TEST_CASE("emulator: mov: what it does not take") {
   const auto refused = [](const std::string& body) -> std::string {
     try {
