@@ -232,7 +232,8 @@ std::string check_kernel(const EmittingFamily& family, const Region& region, con
     }
     INFO("config ", candidate.config);
     Run run{region, check, kernel, inputs, evaluate_with_packed(*region.body, kernel.packed, inputs)};
-    for (const auto& [seed, in_place] : {std::pair(0u, false), {5u, false}, {6u, true}}) {
+    for (const auto& [seed, over] : {std::pair(0u, false), {5u, false}, {6u, true}}) {
+      const bool in_place = over;
       if (in_place && !run.may_overwrite()) continue;
       INFO("over its operands: ", in_place);
       std::string failure;

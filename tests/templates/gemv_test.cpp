@@ -264,7 +264,8 @@ TEST_CASE("heads of C are normalised by their own mean squares, of each row, acr
       {CONFIG(.rows = 3, .columns = 4, .groups = 12, .lanes = 8, .head = 48)},
       {CONFIG(.rows = 8, .columns = 16, .groups = 8, .lanes = 8, .tensor_cores = true, .head = 128)},
   };
-  for (const auto& [text, config] : configs) {
+  for (const auto& [config_text, config] : configs) {
+    const std::string text = config_text;
     const HostKernel kernel = compile_host_kernel(std::string(R"(#include "templates/elementwise.cuh"
 #include "templates/gemv.cuh"
 namespace tenon {
