@@ -135,8 +135,10 @@ void fuse_norm(Proposals& proposals) {
     };
     std::string obstacle = offer({}, "");
     if (obstacle.empty() && !tail.empty()) obstacle = offer(tail, " and its tail");
-    if (!obstacle.empty()) proposals.near_miss(norm, "norm + product", std::move(obstacle));
-    if (obstacle.empty() && normed.size() > tail.size()) offer(normed, " and its tail with head norms");
+    if (!obstacle.empty())
+      proposals.near_miss(norm, "norm + product", std::move(obstacle));
+    else if (normed.size() > tail.size())
+      offer(normed, " and its tail with head norms");
   }
 }
 
