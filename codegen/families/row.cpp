@@ -257,8 +257,8 @@ EmittedKernel RowFamily::emit(const Region& region, const Candidate& candidate, 
   std::string walk = choice.form == RowForm::kStreamedColumn ? "walk_columns" : "walk_rows", shared;
   if (config.slices > 1) {
     walk = "walk_shared_rows";
-    shared = parameters.scratch(KernelArgument::kWorkspace, "shares", DType::kU8) + ", " +
-             parameters.scratch(KernelArgument::kCounters, "arrivals", DType::kI32) + ", ";
+    const std::string shares = parameters.scratch(KernelArgument::kWorkspace, "shares", DType::kU8);
+    shared = shares + ", " + parameters.scratch(KernelArgument::kCounters, "arrivals", DType::kI32) + ", ";
     kernel.shared_bytes = 16;  // for the word that tells the last block
     kernel.workspace_bytes = plan.rows.extent() * config.slices * RowConfig::share_bytes();
     kernel.counter_bytes = plan.rows.extent() * int64_t{sizeof(int)};

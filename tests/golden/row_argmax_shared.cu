@@ -27,7 +27,7 @@ struct Body {
   }
 };
 
-extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const float* logits, i64* first_out, i32* arrivals, u8* shares) {
+extern "C" __global__ __launch_bounds__(kConfig.threads()) void test_kernel(const float* logits, i64* first_out, u8* shares, i32* arrivals) {
   ptx::launch_dependents();
   ptx::wait_for_predecessors();
   walk_shared_rows<kConfig, Row>(2, 66000, shares, arrivals, Body{logits, first_out});
