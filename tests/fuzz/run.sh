@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzzers and runs each for a while, four for each core at a time, from the corpus in the tree.
+# Builds the fuzzers and runs each for a while, five for each core at a time, from the corpus in the tree.
 #   run.sh [SECONDS [TARGET...]]    SECONDS of wall time each: 60 without; TARGET: a folder of corpus/, all without
 # What they learn stays in build/fuzz/corpus/ and is where the next run begins. A find is printed and lies in build/fuzz/found/:
 # put it into tests/fuzz/corpus/TARGET/ under a name that says what it is, where the test `fuzz` replays it, and fix its cause.
@@ -26,4 +26,4 @@ fuzz() {
   fi
 }
 export -f fuzz
-printf '%s\n' "$@" | xargs -P $((4 * $(nproc))) -I TARGET bash -c 'fuzz TARGET "$0"' "$seconds"
+printf '%s\n' "$@" | xargs -P $((5 * $(nproc))) -I TARGET bash -c 'fuzz TARGET "$0"' "$seconds"
