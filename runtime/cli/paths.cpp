@@ -19,7 +19,8 @@ Path path_of(const Model& model, const Plan& plan, Policy policy) {
   lowering.target.library = true;  // predicted, wherever the plan itself runs
   lowering.select.policy = policy;
   try {
-    for (const Kernel& kernel : lower(model.build(plan.dims), lowering)->kernels) {
+    const auto lowered = lower(model.build(plan.dims), lowering);
+    for (const Kernel& kernel : lowered->kernels) {
       path.launches += kernel.launches;
       path.bytes += kernel.launches * double(kernel.estimate.bytes_read + kernel.estimate.bytes_written);
       path.us += kernel.launches * kernel.estimate.us;
