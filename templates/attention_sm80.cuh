@@ -9,8 +9,8 @@
 #include "templates/ptx/cp_async.cuh"
 #include "templates/ptx/ldmatrix.cuh"
 #include "templates/ptx/math.cuh"
-#include "templates/ptx/mma.cuh"
 #include "templates/ptx/shared.cuh"
+#include "templates/warp_product.cuh"
 
 namespace tenon {
 
@@ -154,13 +154,6 @@ struct AttentionSm80 {
     ptx::cp_async_commit();
   }
 
-  static TENON_DEVICE void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-    const unsigned b[2] = {b0, b1};
-    if constexpr (kSame<T, bf16>)
-      ptx::mma_m16n8k16_bf16(d, a, b);
-    else
-      ptx::mma_m16n8k16_f16(d, a, b);
-  }
   static TENON_DEVICE unsigned pack(float low, float high) {
     if constexpr (kSame<T, bf16>)
       return ptx::bf16x2_from_floats(low, high);
@@ -200,8 +193,8 @@ struct AttentionSm80 {
         ptx::ldmatrix_x4(b, shared + Rows::move(chunk, depth, n));
 #pragma unroll
         for (int t = 0; t < kRowTiles; ++t) {
-          mma(s[t][2 * n], a[t], b[0], b[1]);
-          mma(s[t][2 * n + 1], a[t], b[2], b[3]);
+          multiply_fragments<T>(s[t][2 * n], a[t], {b[0], b[1]});
+          multiply_fragments<T>(s[t][2 * n + 1], a[t], {b[2], b[3]});
         }
       }
     }
@@ -224,8 +217,8 @@ struct AttentionSm80 {
         ptx::ldmatrix_x4_trans(b, shared + RowsV::move(chunk, n, m));
 #pragma unroll
         for (int t = 0; t < kRowTiles; ++t) {
-          mma(out[t][2 * n], a[t], b[0], b[1]);
-          mma(out[t][2 * n + 1], a[t], b[2], b[3]);
+          multiply_fragments<T>(out[t][2 * n], a[t], {b[0], b[1]});
+          multiply_fragments<T>(out[t][2 * n + 1], a[t], {b[2], b[3]});
         }
       }
     }

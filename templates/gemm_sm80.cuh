@@ -5,8 +5,8 @@
 #include "templates/gemm_copy.cuh"
 #include "templates/gemm_epilogue.cuh"
 #include "templates/ptx/ldmatrix.cuh"
-#include "templates/ptx/mma.cuh"
 #include "templates/reduce.cuh"
+#include "templates/warp_product.cuh"
 
 namespace tenon {
 
@@ -53,15 +53,6 @@ struct Sm80Warp {
     if constexpr (kSame<T, float>)
 #pragma unroll
       for (unsigned& word : fragment) word = ptx::tf32_from_float(__builtin_bit_cast(float, word));
-  }
-
-  TENON_DEVICE static void multiply(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-    if constexpr (kSame<T, bf16>)
-      ptx::mma_m16n8k16_bf16(sum, a, b);
-    else if constexpr (kSame<T, f16>)
-      ptx::mma_m16n8k16_f16(sum, a, b);
-    else
-      ptx::mma_m16n8k8_tf32(sum, a, b);
   }
 
   // Writes the sums of one pass for the epilogue.
@@ -177,8 +168,8 @@ TENON_DEVICE void gemm_sm80(const GemmShape& shape, const A& a, const B (&b)[kCo
 #pragma unroll
         for (int f = 0; f < kM; ++f) {
           const int first = (product * kM + f) * kN + column;
-          Warp::multiply(sums[first], fragments_a[f], {fragment_b[0], fragment_b[1]});
-          Warp::multiply(sums[first + 1], fragments_a[f], {fragment_b[2], fragment_b[3]});
+          multiply_fragments<T>(sums[first], fragments_a[f], {fragment_b[0], fragment_b[1]});
+          multiply_fragments<T>(sums[first + 1], fragments_a[f], {fragment_b[2], fragment_b[3]});
         }
       }
     }

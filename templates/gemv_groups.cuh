@@ -161,8 +161,9 @@ struct GemvGroups {
                                     Step step) {
 #pragma unroll
     for (int r = 0; r < kRows; ++r)
-      multiply(to[r], fragment,
-               {row_pair<Word>(a[r], step.word, step.pair), row_pair<Word>(a[r], step.word, step.pair + 1)});
+      multiply_fragments<T>(
+          to[r], fragment,
+          {row_pair<Word>(a[r], step.word, step.pair), row_pair<Word>(a[r], step.word, step.pair + 1)});
   }
   template <class Word>
   TENON_DEVICE void sum_zeros(const Rows& a) {
@@ -181,12 +182,6 @@ struct GemvGroups {
     const int first = word * Word::kElements + j;
     const u32 pair = row[first].bits | u32(row[first + Word::kElements / 2].bits) << 16;
     return kParts == 1 || g() % kParts == q() * kParts / 4 ? pair : 0;
-  }
-  TENON_DEVICE static void multiply(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-    if constexpr (kSame<T, bf16>)
-      ptx::mma_m16n8k16_bf16(sum, a, b);
-    else
-      ptx::mma_m16n8k16_f16(sum, a, b);
   }
 };
 template <GemvConfig kConfig, class T>

@@ -2,8 +2,8 @@
 // cores with the weights as the left operand of mma.sync, so that no row is padding beyond 8.
 #pragma once
 #include "templates/gemv_tile.cuh"
-#include "templates/ptx/mma.cuh"
 #include "templates/reduce.cuh"
+#include "templates/warp_product.cuh"
 
 namespace tenon {
 
@@ -149,8 +149,8 @@ struct GemvMma {
         }
 #pragma unroll
         for (int r = 0; r < kRows; ++r)
-          multiply(sums[(product * kFragments + f) * kRows + r], fragment,
-                   {x[r][2 * step], x[r][2 * step + 1]});
+          multiply_fragments<T>(sums[(product * kFragments + f) * kRows + r], fragment,
+                                {x[r][2 * step], x[r][2 * step + 1]});
       }
   }
   TENON_DEVICE void stage(float* to) {
@@ -175,12 +175,6 @@ struct GemvMma {
   TENON_DEVICE static unsigned pair(const Vec<u32, 4>& first, const Vec<u32, 4>& second, int index) {
     const u32 low = first[index / 2], high = second[index / 2];
     return index % 2 ? low >> 16 | (high & 0xffff0000u) : (low & 0xffffu) | high << 16;
-  }
-  TENON_DEVICE static void multiply(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-    if constexpr (kSame<T, bf16>)
-      ptx::mma_m16n8k16_bf16(sum, a, b);
-    else
-      ptx::mma_m16n8k16_f16(sum, a, b);
   }
 };
 
